@@ -1,0 +1,73 @@
+"""How long the next wait is: listed delays first, then a formula, then jitter, never below a floor.
+
+Law: pure. `bounds` says between which two lengths a wait may lie; the driver throws the dice.
+Sources: full, equal and decorrelated jitter are those of the AWS Architecture Blog,
+"Exponential Backoff And Jitter"; decorrelated needs the wait before this one.
+"""
+
+from typing import Literal
+
+import attrs
+
+Jitter = Literal["none", "full", "equal", "decorrelated"] | tuple[float, float]
+JITTERS = ("none", "full", "equal", "decorrelated")
+_DEFAULT_FLOOR = 0.25
+_MOST_DOUBLINGS = 1000
+
+
+@attrs.frozen(kw_only=True)
+class Backoff:
+    """A row of waits; all lengths in seconds.
+
+    Attributes:
+        delays: the first waits, before the formula begins.
+        first: the formula's first wait.
+        factor: by which each wait is longer than the one before.
+        max: no wait is longer than that, before jitter.
+        jitter: a name, or the low and the high end as fractions of the wait.
+        floor: no wait is shorter than that, after jitter.
+    """
+
+    delays: tuple[float, ...] = ()
+    first: float = 1.0
+    factor: float = 2.0
+    max: float = 60.0
+    jitter: Jitter = "full"
+    floor: float = attrs.field()
+
+    @floor.default
+    def _default_floor(self) -> float:
+        return min(self.first, _DEFAULT_FLOOR)
+
+    def nominal(self, attempt: int) -> float:
+        """The wait before jitter; attempt 1 is the first wait."""
+        attempt = max(attempt, 1)
+        if attempt <= len(self.delays):
+            return self.delays[attempt - 1]
+        # 2.0 ** 1024 raises OverflowError; long before that `max` decides
+        exponent = min(attempt - len(self.delays) - 1, _MOST_DOUBLINGS)
+        try:
+            return min(self.first * self.factor**exponent, self.max)
+        except OverflowError:
+            return self.max
+
+    def bounds(self, attempt: int, previous: float | None = None) -> tuple[float, float]:
+        """The shortest and the longest wait that jitter may choose, uniformly between.
+
+        Args:
+            attempt: which wait it is; 1 is the first.
+            previous: the length of the wait before, in seconds; only decorrelated jitter asks.
+        """
+        wait = self.nominal(attempt)
+        match self.jitter:
+            case "none":
+                low, high = wait, wait
+            case "full":
+                low, high = 0.0, wait
+            case "equal":
+                low, high = wait / 2, wait
+            case "decorrelated":
+                low, high = self.first, min(self.max, 3 * (self.first if previous is None else previous))
+            case (low_part, high_part):
+                low, high = wait * low_part, wait * high_part
+        return max(low, self.floor), max(high, self.floor)

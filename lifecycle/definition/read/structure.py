@@ -1,0 +1,184 @@
+"""Plain values to the classes of a page, with every misfit told at its place.
+
+Law: cattrs does the walking and collects; the hooks here say only how one scalar or one short
+form is written. Nothing is coerced: a text is no number and a number is no text.
+"""
+
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn, override
+
+from .. import page
+from ..problem import Problem, Spot, did_you_mean
+from . import scalars, short
+from .misfit import Misfit, shown
+
+Hook = Callable[[Any, Any], Any]
+
+
+def structure(value: object, spot: Spot) -> tuple[page.Page | None, list[Problem]]:
+    """Make a page of plain values.
+
+    Returns:
+        The page, or None; and the problems, which are none if and only if there is a page.
+    """
+    try:
+        return converter().structure(value, page.Page), []
+    except (ClassValidationError, Misfit) as error:
+        return None, _problems(error, spot)
+
+
+def _problems(error: BaseException, spot: Spot) -> list[Problem]:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            if isinstance(error, KeyError):  # cattrs' word for a required key that is missing
+                return [spot.problem(f"the key `{_key(note.name)}` is missing", "it is required here")]
+            spot /= _key(note.name)
+        elif isinstance(note, IterableValidationNote):
+            spot /= note.index
+    if isinstance(error, BaseExceptionGroup):
+        return [problem for inner in error.exceptions for problem in _problems(inner, spot)]
+    if isinstance(error, ForbiddenExtraKeysError):
+        keys = [_key(field.name) for field in attrs.fields(error.cl)]
+        return [
+            (spot / extra).problem(f"unknown key `{extra}`", did_you_mean(extra, keys), key=True)
+            for extra in sorted(error.extra_fields)
+        ]
+    if isinstance(error, Misfit):
+        for step in error.steps:
+            spot /= step
+        return [spot.problem(error.what, error.remedy, key=error.key)]
+    raise error
+
+
+def _key(name: str) -> str:
+    return name.removesuffix("_")
+
+
+def _class_hook(cls: type, conv: cattrs.Converter) -> Hook:
+    names = {field.name: override(rename=_key(field.name)) for field in attrs.fields(cls)}
+    inner = make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True, **names)
+    empty = issubclass(cls, page.State)
+
+    def hook(value: Any, _: Any) -> Any:
+        if value is None and empty:  # `proven:` says as much as `proven: {}`
+            value = {}
+        if not isinstance(value, dict):
+            raise Misfit(f"expected keys and values, found {shown(value)}")
+        return inner(value, cls)
+
+    return hook
+
+
+def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
+    key_kind, value_kind = get_args(kind)
+
+    def hook(value: Any, _: Any) -> dict[Any, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise Misfit(f"expected names with their values, found {shown(value)}")
+        made, errors = {}, []
+        for name, part in value.items():
+            for part_of_row, wanted in ((name, key_kind), (part, value_kind)):
+                try:
+                    made[name] = conv.structure(part_of_row, wanted)
+                except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
+                    error.add_note(IterableValidationNote(f"@ {name}", name, wanted))
+                    errors.append(error)
+        if errors:
+            raise IterableValidationError("mapping", errors, kind)
+        return made
+
+    return hook
+
+
+def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
+    item = get_args(kind)[0]
+    rows = attrs.has(item) and item not in short.FORMS
+
+    def hook(value: Any, _: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            if rows:
+                raise Misfit(f"expected a list, found {shown(value)}", "begin each row with `- `")
+            return (conv.structure(value, item),)
+        made, errors = [], []
+        for index, part in enumerate(value):
+            try:
+                made.append(conv.structure(part, item))
+            except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
+                error.add_note(IterableValidationNote(f"@ {index}", index, item))
+                errors.append(error)
+        if errors:
+            raise IterableValidationError("list", errors, kind)
+        return tuple(made)
+
+    return hook
+
+
+def _literal_hook(kind: Any, _: cattrs.Converter) -> Hook:
+    words = get_args(kind)
+
+    def hook(value: Any, _: Any) -> Any:
+        if value not in words or isinstance(value, bool):
+            raise Misfit(f"{shown(value)} is not one of {', '.join(map(str, words))}", did_you_mean(value, map(str, words), "write one of them"))
+        return value
+
+    return hook
+
+
+def _union_hook(kind: Any, conv: cattrs.Converter) -> Hook:
+    """A scalar of several kinds, possibly left empty."""
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    optional = len(parts) < len(get_args(kind))
+    if len(parts) == 1:
+        inner: Hook = lambda value, _: conv.structure(value, parts[0])  # noqa: E731
+    elif set(parts) == set(get_args(page.Length)):
+        inner = scalars.length
+    elif set(parts) == set(get_args(page.Pause)):
+        inner = short.pause
+    elif any(get_origin(part) is tuple for part in parts):
+        inner = scalars.codes
+    elif bool in parts and page.Path in parts:
+        inner = scalars.flag_or_path
+    else:
+        inner = scalars.scalar
+    return lambda value, _: None if value is None and optional else inner(value, kind)
+
+
+_made: list[cattrs.Converter] = []
+
+
+def converter() -> cattrs.Converter:
+    """The converter for pages; made once, for its generated hooks are worth keeping."""
+    if not _made:
+        conv = cattrs.Converter(detailed_validation=True)
+        conv.register_structure_hook_factory(attrs.has, _class_hook)
+        conv.register_structure_hook_factory(lambda kind: get_origin(kind) in {Mapping, dict} or _origin_name(kind) == "Mapping", _mapping_hook)
+        conv.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_hook)
+        conv.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal_hook)
+        conv.register_structure_hook_factory(lambda kind: get_origin(kind) in {Union, UnionType}, _union_hook)
+        conv.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: value)
+        for kind, hook in {**scalars.HOOKS, **short.FORMS}.items():
+            conv.register_structure_hook_func(_is(kind), hook)
+        _made.append(conv)
+    return _made[0]
+
+
+def _is(kind: object) -> Callable[[Any], bool]:
+    return lambda other: other is kind
+
+
+def _origin_name(kind: object) -> str:
+    return getattr(get_origin(kind), "__name__", "")

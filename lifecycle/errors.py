@@ -1,0 +1,203 @@
+"""Every exception that lifecycle raises, as one tree.
+
+    LifecycleError
+    ├── PageError            the page is wrong (every problem at once)
+    ├── LawBroken            the page breaks a law
+    ├── IllegalEvent         the page does not allow this event in this state
+    ├── WrongParameters      the embedder's parameters or calls do not fit the page
+    ├── NotReady             not ready within the time
+    ├── ConnectionFailed     the connection has failed for good
+    ├── ConnectionEnded      the connection has ended
+    ├── NotSent, MaybeDelivered            what became of a message
+    ├── NoRequests, RequestFailed, RequestTimeout      what became of a request
+    ├── CallFailed           raised by the embedder's own calls, to choose code and message
+    └── DriverFailed         a fault of ours, or of a page whose proof was skipped
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .definition.problem import Problem
+
+Side = Literal["page", "caller", "peer", "network", "us"]
+
+
+class LifecycleError(Exception):
+    """Whatever goes wrong here.
+
+    Attributes:
+        side: whose fault it is: the page's, the caller's, the peer's, the network's, or ours.
+    """
+
+    side: Side = "us"
+
+
+class PageError(LifecycleError):
+    """A page that cannot be loaded.
+
+    Attributes:
+        problems: all of them, in the order of the file; each has file, line, column, what, remedy.
+    """
+
+    side = "page"
+
+    def __init__(self, problems: "Iterable[Problem]") -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
+class LawBroken(LifecycleError):
+    """A page that breaks a law: its name, and how it was broken."""
+
+    side = "page"
+
+    def __init__(self, page: str, law: str, how: str) -> None:
+        super().__init__(page, law, how)
+        self.page, self.law, self.how = page, law, how
+
+    def __str__(self) -> str:
+        return f"{self.page}: law `{self.law}` is broken: {self.how}"
+
+
+class IllegalEvent(LifecycleError):
+    """An event that is not allowed now. The machine is as it was.
+
+    Attributes:
+        page: the page's name.
+        event: the event's name.
+        states: the active leaf states.
+        allowed: the events that are allowed there.
+        reason: why, where it is not the state that forbids it.
+    """
+
+    side = "caller"
+
+    def __init__(self, page: str, event: str, states: tuple[str, ...], allowed: tuple[str, ...], reason: str = "") -> None:
+        super().__init__(page, event, states, allowed, reason)
+        self.page, self.event, self.states, self.allowed, self.reason = page, event, states, allowed, reason
+
+    def __str__(self) -> str:
+        where = " + ".join(self.states) or "its end"
+        if self.reason:
+            return f"{self.page}: `{self.event}` is not allowed in {where}: {self.reason}"
+        return f"{self.page}: `{self.event}` is not allowed in {where} (allowed: {', '.join(self.allowed) or 'nothing'})"
+
+
+class WrongParameters(LifecycleError):
+    """Parameters or calls that do not fit the page; all wrong ones at once.
+
+    Attributes:
+        page: the page's name.
+        problems: one sentence each.
+    """
+
+    side = "caller"
+
+    def __init__(self, page: str, problems: Iterable[str]) -> None:
+        self.page, self.problems = page, tuple(problems)
+        super().__init__(page, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.page}: {problem}" for problem in self.problems)
+
+
+class _AboutConnection(LifecycleError):
+    """Something about a connection, with its cause in words."""
+
+    side = "network"
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.cause}" if self.cause else str(self.args[0])
+
+
+class NotReady(_AboutConnection):
+    """The connection was not ready within the time that was given."""
+
+
+class ConnectionFailed(_AboutConnection):
+    """The connection has failed; it makes no more attempts by itself."""
+
+
+class ConnectionEnded(_AboutConnection):
+    """The connection was closed."""
+
+    side = "caller"
+
+
+class NotSent(_AboutConnection):
+    """No byte of the message has left."""
+
+
+class MaybeDelivered(_AboutConnection):
+    """Some of the message has left, and then the connection was lost."""
+
+
+class NoRequests(LifecycleError):
+    """The page says nothing about requests."""
+
+    side = "caller"
+
+    def __init__(self, page: str) -> None:
+        super().__init__(page)
+        self.page = page
+
+    def __str__(self) -> str:
+        return f"{self.page} has no `requests`: add them to the page, or use `send` and read the answers yourself"
+
+
+class RequestFailed(LifecycleError):
+    """The peer refused a request.
+
+    Attributes:
+        method: what was asked for.
+        error: what the peer said, as it said it.
+    """
+
+    side = "peer"
+
+    def __init__(self, method: str, error: Any) -> None:
+        super().__init__(method, error)
+        self.method, self.error = method, error
+
+    def __str__(self) -> str:
+        return f"{self.method} was refused: {self.error}"
+
+
+class RequestTimeout(LifecycleError):
+    """No answer came in time.
+
+    Attributes:
+        method: what was asked for.
+        seconds: how long was waited.
+    """
+
+    side = "peer"
+
+    def __init__(self, method: str, seconds: float) -> None:
+        super().__init__(method, seconds)
+        self.method, self.seconds = method, seconds
+
+    def __str__(self) -> str:
+        return f"{self.method} was not answered within {self.seconds:g} s"
+
+
+class CallFailed(LifecycleError):
+    """Raise it in a call to choose the `code` and `message` of the page's `failed`."""
+
+    side = "caller"
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+
+class DriverFailed(LifecycleError):
+    """Something that must not happen has happened; its cause is `__cause__`."""
