@@ -1,0 +1,244 @@
+"""One connection's state: a row of the table, the variables, and which causes are still alive.
+
+Law: `receive` is synchronous and pure: no clock, no randomness, no I/O. It refuses what the page
+does not allow and is then unchanged; whatever goes wrong, it is as it was. An event whose cause is
+gone (a dial, a clock, a call) changes nothing and is counted.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Literal, final
+
+from ..definition.backoff import Backoff
+from ..definition.definition import Clock, Definition
+from ..errors import IllegalEvent
+from . import effects as out
+from .events import Event
+from .path import Path, Row, Running
+from .plan import START
+from .source import OutOfRange
+from .table import Miss, Table
+
+Phase = Literal["none", "dialing", "open", "closing"]
+TRACE = 32
+_NOTHING: Mapping[str, Any] = {}
+_SILENT_WHEN_CLOSING = {"opened", "end", "message", "heard"}
+
+
+@final
+class Machine:
+    """A machine of a table.
+
+    Args:
+        table: shared by all machines of a page.
+        parameters: the values of the page's parameters, in its order.
+
+    Attributes:
+        row: the active states, and what follows from them.
+        variables: the values of the page's variables, in its order.
+        phase: what the machine knows of its transport.
+        stale: how many events came whose cause was gone.
+        trace: the last paths, oldest first.
+    """
+
+    __slots__ = ("table", "row", "variables", "parameters", "phase", "transport", "stale", "trace", "_clocks", "_calls", "_serial")
+
+    def __init__(self, table: Table, parameters: tuple[Any, ...] = ()) -> None:
+        self.table = table
+        self.row: Row = table.row(())
+        self.variables: tuple[Any, ...] = table.initial
+        self.parameters = parameters
+        server = table.definition.role == "server"
+        self.phase: Phase = "open" if server else "none"
+        self.transport = 1 if server else 0
+        self.stale = 0
+        self.trace: deque[Path] = deque(maxlen=TRACE)
+        self._clocks: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
+        self._serial = 1
+
+    @property
+    def definition(self) -> Definition:
+        """The page."""
+        return self.table.definition
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The paths of the innermost active states."""
+        return self.row.leaves
+
+    @property
+    def status(self) -> str:
+        """One of the nine statuses."""
+        return self.row.status
+
+    @property
+    def ended(self) -> bool:
+        """Whether the page has come to an end of its own."""
+        return self.row.ended
+
+    def start(self, variables: Mapping[str, Any] = _NOTHING) -> tuple[out.Effect, ...]:
+        """Enter the initial states.
+
+        Args:
+            variables: first values of variables (role server: what the upgrade request brought).
+        """
+        self.variables = tuple(variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True))
+        changed, path, values = self.table.step(None, START, self.variables, self.parameters, _NOTHING)
+        return self._commit(changed, path, values)
+
+    def receive(self, event: Event) -> tuple[out.Effect, ...]:
+        """Take an event.
+
+        Returns:
+            The effects, to be carried out in order.
+
+        Raises:
+            IllegalEvent: the page does not allow it here, or a variable cannot take what it brings.
+                The machine is as it was.
+        """
+        if event.token and not self.lives(event):
+            self.stale += 1
+            return ()
+        row = self.row
+        try:
+            changed, path, values = row.cells[event.name](self.variables, self.parameters, event.fields)
+        except (KeyError, Miss):
+            changed, path, values = self._first(event)
+        except OutOfRange as error:
+            raise self._illegal(event.name, str(error)) from None
+        if not path.taken:
+            raise self._illegal(event.name)
+        if event.cause != "wish":
+            self._happened(event)
+        if path.plain:
+            self.variables = changed
+            self.row = path.after
+            self.trace.append(path)
+            return ()
+        return self._commit(changed, path, values)
+
+    def lives(self, event: Event) -> bool:
+        """Whether the cause of an event is still there."""
+        match event.cause:
+            case "wish":
+                return True
+            case "timer":
+                return self._clocks.get(event.name) == event.token
+            case "call":
+                return self._calls.get(event.name.partition(".")[2]) == event.token
+        if event.token != self.transport:
+            return False
+        # after our goodbye the transport says `closed` and nothing else
+        return self.phase != "none" and not (self.phase == "closing" and event.cause in _SILENT_WHEN_CLOSING)
+
+    def allowed(self) -> tuple[str, ...]:
+        """The events that some clause takes here; clocks and calls left out."""
+        found: dict[str, None] = {}
+        if self.row.ended:
+            return ()
+        for number in reversed(self.row.states):
+            state = self.table.plan.states[number]
+            for name in (*(each for clause in state.clauses for each in clause.on), *state.ignore):
+                if name not in ("done", "failed"):
+                    found[name] = None
+        return tuple(found)
+
+    def _first(self, event: Event) -> tuple[tuple[Any, ...], Path, tuple[Any, ...]]:
+        """A step that was not recorded yet; names outside the page never reach the chart."""
+        if event.name not in self.table.plan.alphabet or self.row.ended:
+            raise self._illegal(event.name)
+        try:
+            return self.table.step(self.row, event.name, self.variables, self.parameters, event.fields)
+        except OutOfRange as error:
+            raise self._illegal(event.name, str(error)) from None
+
+    def _happened(self, event: Event) -> None:
+        match event.cause:
+            case "timer":
+                del self._clocks[event.name]
+            case "call":
+                del self._calls[event.name.partition(".")[2]]
+            case "opened":
+                self.phase = "open"
+            case "closed" | "end":
+                self.phase = "none"
+
+    def _commit(self, changed: tuple[Any, ...], path: Path, values: tuple[Any, ...]) -> tuple[out.Effect, ...]:
+        self.variables = changed
+        self.row = path.after
+        self.trace.append(path)
+        made: list[out.Effect] = []
+        for stopped in path.stops:
+            self._stop(stopped, made)
+        for effect, place in path.effects:
+            self._do(effect.word, effect.argument, values[place] if place >= 0 else None, made)
+        for started, place in path.starts:
+            self._begin(started, values[place], made)
+        if path.after.ended:
+            self._end(made)
+        return tuple(made)
+
+    def _next(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def _stop(self, what: Clock | Running, made: list[out.Effect]) -> None:
+        if isinstance(what, Clock):
+            if self._clocks.pop(what.name, None) is not None:
+                made.append(out.StopClock(what))
+        elif self.definition.calls[what.use.name].scope == "state" and self._calls.pop(what.state, None) is not None:
+            made.append(out.StopCall(what.use.name, what.state))
+
+    def _begin(self, what: Clock | Running, value: Any, made: list[out.Effect]) -> None:
+        if isinstance(what, Running):
+            token = self._calls[what.state] = self._next()
+            made.append(out.StartCall(what.use.name, what.state, token, value))
+            return
+        backoff, attempt = value if isinstance(value, tuple) else (None, 1)
+        if backoff is None and value is None:  # a duration of none never runs out
+            return
+        token = self._clocks[what.name] = self._next()
+        if isinstance(backoff, Backoff):
+            made.append(out.StartClock(what, token, None, backoff, attempt))
+        else:
+            made.append(out.StartClock(what, token, max(0.0, value)))
+
+    def _do(self, word: str, argument: Any, value: Any, made: list[out.Effect]) -> None:
+        match word:
+            case "open":
+                self._drop(made)
+                self.transport, self.phase = self._next(), "dialing"
+                made.append(out.Open(self.transport, value["url"], value["query"], value["headers"]))
+            case "close":
+                if self.phase in ("dialing", "open"):
+                    self.phase = "closing"
+                    made.append(out.Close((argument or {}).get("code", 1000), str(value or "")))
+            case "drop":
+                self._drop(made)
+            case "send":
+                made.append(out.Send(argument, value))
+            case "emit":
+                made.append(out.Emit(argument["name"], value))
+            case "refuse":
+                made.append(out.Refuse(argument["http"]))
+            case "mark":
+                made.append(out.Mark(argument))
+            case "ping":
+                made.append(out.Ping())
+            case "admit":
+                made.append(out.Admit())
+
+    def _drop(self, made: list[out.Effect]) -> None:
+        if self.transport:
+            self.transport, self.phase = 0, "none"
+            made.append(out.Drop())
+
+    def _end(self, made: list[out.Effect]) -> None:
+        self._drop(made)
+        made += [out.StopCall(self.table.definition.states[state].call.name, state) for state in self._calls]  # type: ignore[union-attr]
+        self._clocks.clear()
+        self._calls.clear()
+
+    def _illegal(self, event: str, reason: str = "") -> IllegalEvent:
+        return IllegalEvent(self.definition.name, event, self.states, self.allowed(), reason)
