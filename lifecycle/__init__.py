@@ -7,3 +7,68 @@
     systems/      calls of real systems     testing/   what embedders test with
     cli           the command line          errors     every exception, as one tree
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    CallFailed,
+    ConnectionEnded,
+    ConnectionFailed,
+    DriverFailed,
+    IllegalEvent,
+    LawBroken,
+    LifecycleError,
+    MaybeDelivered,
+    NoRequests,
+    NotReady,
+    NotSent,
+    PageError,
+    RequestFailed,
+    RequestTimeout,
+    WrongParameters,
+)
+
+if TYPE_CHECKING:
+    from .definition.definition import Definition
+    from .definition.read import read
+    from .trio.connection import Connection, open  # noqa: A004 -- `lifecycle.open` reads as it should
+    from .wire.inbox import Discontinuity
+
+_LATER = {
+    "Connection": "lifecycle.trio.connection",
+    "Definition": "lifecycle.definition.definition",
+    "Discontinuity": "lifecycle.wire.inbox",
+    "open": "lifecycle.trio.connection",
+    "read": "lifecycle.definition.read",
+}
+"""Imported when first asked for, so that `import lifecycle` stays light."""
+
+__all__ = [
+    "CallFailed",
+    "Connection",
+    "ConnectionEnded",
+    "ConnectionFailed",
+    "Definition",
+    "Discontinuity",
+    "DriverFailed",
+    "IllegalEvent",
+    "LawBroken",
+    "LifecycleError",
+    "MaybeDelivered",
+    "NoRequests",
+    "NotReady",
+    "NotSent",
+    "PageError",
+    "RequestFailed",
+    "RequestTimeout",
+    "WrongParameters",
+    "open",
+    "read",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'lifecycle' has no attribute {name!r}")

@@ -33,6 +33,7 @@ class _Flattener:
         self.instances = book.instances
         self.first = book.instances[0]
         self.page = self.first.page
+        self.clocks: dict[str, Clock] = {}
         self.parameters, self.origins = self._parameters()
         self.calls = self._calls()
         self.causes = self._causes()
@@ -269,7 +270,11 @@ class _Flattener:
             word = "".join(c if c.isalnum() else "_" for c in text).strip("_")
             where = "".join(f".{path.replace('.', '_')}" for path in within)
             name = f"timer.{node.path}.{word}" if kind == "after" else f"timer.{node.path}.silent_{word}"
-            return Clock(name=f"{name}{where}", state=node.path, kind=kind, length=length, by=by, within=within)  # type: ignore[arg-type]
+            made = Clock(name=f"{name}{where}", state=node.path, kind=kind, length=length, by=by, within=within)  # type: ignore[arg-type]
+            # `x + 1` and `x - 1` are spelt alike
+            while self.clocks.setdefault(made.name, made) != made:
+                made = attrs.evolve(made, name=f"{made.name}_")
+            return made
         return None
 
     def target(self, node: Node, one: Instance, ref: str, at: Spot) -> str | None:

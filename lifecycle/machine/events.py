@@ -23,9 +23,11 @@ class Event:
         cause: who tells it: the user (wish), the transport (opened, closed, end, message, heard),
             a clock, or a call.
         token: what the machine gave out with the dial, the clock or the call; 0 for wishes.
+        words: the event in words, where there is more to say than its name.
     """
 
     name: str
     fields: Mapping[str, Any] = attrs.field(default=_NONE, repr=False)
     cause: Cause = "wish"
     token: int = 0
+    words: str = attrs.field(default="", repr=False)

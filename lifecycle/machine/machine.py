@@ -11,12 +11,13 @@ from typing import Any, Literal, final
 
 from ..definition.backoff import Backoff
 from ..definition.definition import Clock, Definition
+from ..definition.expression import Expression, is_number
 from ..errors import IllegalEvent
 from . import effects as out
 from .events import Event
 from .path import Path, Row, Running
 from .plan import START
-from .source import OutOfRange
+from .source import OutOfRange, store
 from .table import Miss, Table
 
 Phase = Literal["none", "dialing", "open", "closing"]
@@ -82,9 +83,15 @@ class Machine:
 
         Args:
             variables: first values of variables (role server: what the upgrade request brought).
+
+        Raises:
+            IllegalEvent: a variable cannot take what is set on entry. The machine is as it was.
         """
-        self.variables = tuple(variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True))
-        changed, path, values = self.table.step(None, START, self.variables, self.parameters, _NOTHING)
+        first = tuple(variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True))
+        try:
+            changed, path, values = self.table.step(None, START, first, self.parameters, _NOTHING)
+        except OutOfRange as error:
+            raise self._illegal("start", str(error)) from None
         return self._commit(changed, path, values)
 
     def receive(self, event: Event) -> tuple[out.Effect, ...]:
@@ -144,6 +151,31 @@ class Machine:
                     found[name] = None
         return tuple(found)
 
+    def value(self, given: Any) -> Any:
+        """A value of the page, such as a deadline, with what parameters and variables are now."""
+        return given.function()(self.names()) if isinstance(given, Expression) else given
+
+    def names(self) -> dict[str, Any]:
+        """Parameters and variables by their names."""
+        names = dict(zip(self.definition.parameters, self.parameters, strict=False))
+        return names | dict(zip(self.definition.variables, self.variables, strict=True))
+
+    def keep(self, name: str, value: Any, *, highest: bool = False) -> None:
+        """Store what a route takes from a message.
+
+        Args:
+            name: a variable that is kept, or a duration.
+            value: none leaves it as it is.
+            highest: whether it never steps back (a cursor).
+        """
+        index = self.table.writer.variables[name]
+        old = self.variables[index]
+        if value is None or (highest and old is not None and not (is_number(value) and value > old)):
+            return
+        ends = (self.value(getattr(self.definition.variables[name], end)) for end in ("min", "max"))
+        new = store(name, self.definition.variables[name])(value, *ends)
+        self.variables = (*self.variables[:index], new, *self.variables[index + 1 :])
+
     def _first(self, event: Event) -> tuple[tuple[Any, ...], Path, tuple[Any, ...]]:
         """A step that was not recorded yet; names outside the page never reach the chart."""
         if event.name not in self.table.plan.alphabet or self.row.ended:
@@ -187,7 +219,8 @@ class Machine:
         if isinstance(what, Clock):
             if self._clocks.pop(what.name, None) is not None:
                 made.append(out.StopClock(what))
-        elif self.definition.calls[what.use.name].scope == "state" and self._calls.pop(what.state, None) is not None:
+        # one that outlives its state is not stopped, but its result is stale
+        elif self._calls.pop(what.state, None) is not None and self.definition.calls[what.use.name].scope == "state":
             made.append(out.StopCall(what.use.name, what.state))
 
     def _begin(self, what: Clock | Running, value: Any, made: list[out.Effect]) -> None:
@@ -195,14 +228,14 @@ class Machine:
             token = self._calls[what.state] = self._next()
             made.append(out.StartCall(what.use.name, what.state, token, value))
             return
-        backoff, attempt = value if isinstance(value, tuple) else (None, 1)
-        if backoff is None and value is None:  # a duration of none never runs out
-            return
-        token = self._clocks[what.name] = self._next()
-        if isinstance(backoff, Backoff):
-            made.append(out.StartClock(what, token, None, backoff, attempt))
-        else:
-            made.append(out.StartClock(what, token, max(0.0, value)))
+        length, attempt = value if isinstance(value, tuple) else (value, 1)
+        if isinstance(length, Backoff):
+            token = self._clocks[what.name] = self._next()
+            made.append(out.StartClock(what, token, None, length, attempt))
+        elif is_number(length):
+            token = self._clocks[what.name] = self._next()
+            made.append(out.StartClock(what, token, max(0.0, length)))
+        # any other length, such as none, never runs out
 
     def _do(self, word: str, argument: Any, value: Any, made: list[out.Effect]) -> None:
         match word:

@@ -4,6 +4,7 @@ Law: a path is what the chart did, made ready to be repeated: what stops, what i
 what starts, where it ends. Paths are shared by all connections and hold no values of theirs.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -72,21 +73,39 @@ class Running:
     use: CallUse
 
 
-@attrs.define(eq=False)
+@attrs.define
 class Ask:
     """A guard and where its answers lead."""
 
     guard: int
-    yes: Any = None
-    no: Any = None
+    yes: Any = attrs.field(default=None, eq=False)
+    no: Any = attrs.field(default=None, eq=False)
 
 
-@attrs.define(eq=False)
+@attrs.define
 class Deed:
     """A `set`, or an effect whose value is taken at this place of the order."""
 
     action: int
-    then: Any = None
+    then: Any = attrs.field(default=None, eq=False)
+
+
+@attrs.define
+class Bare:
+    """From here on the event is one that a final raised, and has no fields."""
+
+    then: Any = attrs.field(default=None, eq=False)
+
+
+def nodes(plan: Plan, log: Log) -> Iterator[tuple[Ask | Deed | Bare, str]]:
+    """What a log is in the tree: each node, and the way that is taken from it."""
+    for kind, number, answer in log:
+        if kind == "?":
+            yield Ask(number), "yes" if answer else "no"
+        elif kind == "!" and (is_set(plan.actions[number]) or is_valued(plan.actions[number])):
+            yield Deed(number), "then"
+        elif kind == "+" and plan.steps[number].raises is not None:
+            yield Bare(), "then"
 
 
 def deeds(plan: Plan, log: Log) -> list[Action]:
@@ -127,16 +146,15 @@ def make_path(plan: Plan, event: str, before: Row | None, after: Row, log: Log) 
         if runs and (cut or not ran or again) and not after.ended:
             starts.append((clock, place))
             place += 1
-    for number in (*was, *now):
+    for number in before.states if before else ():
         state = plan.states[number]
-        if state.call is not None and number in was and (number in left or number not in now):
+        if state.call is not None and (number in left or number not in now):
             stops.append(Running(state.path, state.call))
     for number in after.states:
         state = plan.states[number]
         if state.call is not None and (number in left or number not in was) and not after.ended:
             starts.append((Running(state.path, state.call), place))
             place += 1
-    stops = list(dict.fromkeys(stops))
     clauses = tuple(action.text for action in actions if action.kind == "clause")
-    plain = not (effects or stops or starts)
+    plain = not (effects or stops or starts or after.ended)
     return Path(event, before, after, True, clauses, tuple(stops), tuple(effects), tuple(starts), plain)  # noqa: FBT003

@@ -132,7 +132,7 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def counted(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if type(value) is not int and (kind == "count" or not is_number(value)):
+        if type(value) is not int and (kind == "count" or not is_number(value) or value != value):
             raise OutOfRange(f"`{name}` is a {kind} and cannot be {value!r}")
         if (low is not None and value < low) or (high is not None and value > high):
             raise OutOfRange(f"`{name}` would be {value}, outside {low} to {'any' if high is None else high}")

@@ -14,12 +14,16 @@ import attrs
 from ..definition.definition import Definition
 from ..definition.expression import Expression
 from ..errors import PageError
-from .path import Ask, Deed, Log, Path, Row, Running, is_set, is_valued, make_path
+from .path import Ask, Bare, Deed, Log, Path, Row, Running, is_set, make_path, nodes
 from .plan import Plan, plan
 from .source import Writer
 
 LONGEST_STEP = 2000
 Cell = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Any]], tuple[tuple[Any, ...], Path, tuple[Any, ...]]]
+
+
+Record = tuple[tuple[int, ...] | None, str, Log, tuple[int, ...] | None]
+"""Configuration, event, what the chart asked and did, and the configuration after; None where it refused."""
 
 
 class Miss(Exception):
@@ -36,10 +40,10 @@ class Table:
         self.initial = self.writer.initial()
         self.rows: dict[tuple[int, ...], Row] = {}
         self.paths: list[Path] = []
-        self.logs: list[tuple[tuple[int, ...] | None, str, Log, tuple[int, ...] | None]] = []
+        self.logs: list[Record] = []
         self._trees: dict[tuple[Row | None, str], list[Any]] = {}
         self._starts: dict[str, Any] = {}
-        self._globals = {**self.writer.globals(), "P": self.paths, "Miss": Miss}
+        self._globals = {**self.writer.globals(), "P": self.paths, "Miss": Miss, "BARE": {}}
         self._lock = threading.Lock()
         self._chart: Any = None
 
@@ -80,55 +84,56 @@ class Table:
                 except Miss:
                     pass
             with self._lock:
-                self._record(row, event, variables, parameters, fields)
+                if cell is not None or not self._known(row, event):
+                    self._record(row, event, variables, parameters, fields)
                 cells[event] = self._compile(row, event)
 
     def insert(self, before: tuple[int, ...] | None, event: str, log: Log, after: tuple[int, ...] | None) -> None:
-        """Add a path that the chart has shown, now or earlier.
+        """Add a path that the chart has shown earlier.
 
         Raises:
-            ValueError: it contradicts one that is there.
+            ValueError: it contradicts one that is there; nothing is added.
         """
-        row = None if before is None else self.row(before)
-        tree = self._trees.setdefault((row, event), [None])
-        if self._grow(tree, event, row, log, after):
-            self.logs.append((before, event, log, after))
-            cells = self._starts if row is None else row.cells
-            cells[event] = self._compile(row, event)
+        with self._lock:
+            row = None if before is None else self.row(before)
+            self._grow(row, event, log, after)
+            # made anew when it is asked for
+            (self._starts if row is None else row.cells).pop(event, None)
 
-    def _record(self, row: Row | None, event: str, variables: tuple[Any, ...], parameters: tuple[Any, ...], fields: Mapping[str, Any]) -> None:
+    def _record(
+        self, row: Row | None, event: str, variables: tuple[Any, ...], parameters: tuple[Any, ...], fields: Mapping[str, Any]
+    ) -> None:
         recorder = _Recorder(self, variables, parameters, fields)
         if row is None:
             after = self.chart.start(recorder)
         else:
             after = self.chart.run(row.states, self.plan.alphabet[event], recorder)
-        before = None if row is None else row.states
-        log = recorder.canonical()
-        if self._grow(self._trees.setdefault((row, event), [None]), event, row, log, after):
-            self.logs.append((before, event, log, after))
+        self._grow(row, event, recorder.canonical(), after)
 
-    def _grow(self, tree: list[Any], event: str, row: Row | None, log: Log, after: tuple[int, ...] | None) -> bool:
-        place: tuple[Any, Any] = (tree, 0)
-        for kind, number, answer in log:
-            if kind == "?":
-                node = _fill(place, Ask(number))
-                if not (isinstance(node, Ask) and node.guard == number):
-                    raise ValueError(f"{self.definition.name}: the chart is no function of configuration, event and answers")
-                place = (node, "yes" if answer else "no")
-            elif kind == "!" and (is_set(self.plan.actions[number]) or is_valued(self.plan.actions[number])):
-                node = _fill(place, Deed(number))
-                if not (isinstance(node, Deed) and node.action == number):
-                    raise ValueError(f"{self.definition.name}: the chart is no function of configuration, event and answers")
-                place = (node, "then")
-        if _at(place) is not None:
-            return False
+    def _known(self, row: Row | None, event: str) -> bool:
+        return self._trees.get((row, event), [None]) != [None]
+
+    def _grow(self, row: Row | None, event: str, log: Log, after: tuple[int, ...] | None) -> None:
+        record = (None if row is None else row.states, event, log, after)
         if after is None:
             path = Path(event, row, row or self.row(()), taken=False)
         else:
             path = make_path(self.plan, event, row, self.row(after), log)
-        self.paths.append(path)
-        _fill(place, len(self.paths) - 1)
-        return True
+        place: tuple[Any, Any] = (self._trees.setdefault((row, event), [None]), 0)
+        # what contradicts is met before anything new, so that nothing is half added
+        for node, way in nodes(self.plan, log):
+            if _fill(place, node) != node:
+                raise self._contradiction(event)
+            place = (_at(place), way)
+        if _at(place) is None:
+            self.paths.append(path)
+            self.logs.append(record)
+            _fill(place, len(self.paths) - 1)
+        elif not isinstance(_at(place), int) or self.logs[_at(place)] != record:
+            raise self._contradiction(event)
+
+    def _contradiction(self, event: str) -> ValueError:
+        return ValueError(f"{self.definition.name}: two paths of `{event}` differ where configuration, event and answers agree")
 
     def _compile(self, row: Row | None, event: str) -> Any:
         tree = self._trees[row, event][0]
@@ -150,6 +155,8 @@ class Table:
             yes = self._branch(node.yes, depth + 1, places=places, changed=changed)
             no = self._branch(node.no, depth + 1, places=places, changed=changed)
             return [f"{pad}if {guard}:", *yes, f"{pad}else:", *no]
+        if isinstance(node, Bare):
+            return [f"{pad}e = BARE", *self._branch(node.then, depth, places=places, changed=changed)]
         if isinstance(node, Deed):
             effect = self.plan.actions[node.action].effect
             if effect is None:  # pragma: no cover -- only effects are deeds
@@ -231,12 +238,16 @@ class _Recorder:
 
     def entered(self, state: int) -> None:
         self._note("+", state)
+        if self.table.plan.steps[state].raises is not None:
+            # all that is asked and done from here on is about the event that this state raises
+            self.fields = {}
 
     def exited(self, state: int) -> None:
         self._note("-", state)
 
     def canonical(self) -> Log:
         """The log without what the chart asked twice; it asks a guard once for each region."""
+        plan = self.table.plan
         known: dict[int, bool] = {}
         kept: list[tuple[str, int, bool]] = []
         for kind, number, answer in self.log:
@@ -244,10 +255,12 @@ class _Recorder:
                 if number in known:
                     continue
                 known[number] = answer
-            elif kind == "!" and is_set(self.table.plan.actions[number]):
-                effect = self.table.plan.actions[number].effect
+            elif kind == "!" and is_set(plan.actions[number]):
+                effect = plan.actions[number].effect
                 changed = set(effect.argument) if effect else set()
-                known = {guard: said for guard, said in known.items() if not changed & self.table.plan.guards[guard].names}
+                known = {guard: said for guard, said in known.items() if not changed & plan.guards[guard].names}
+            elif kind == "+" and plan.steps[number].raises is not None:
+                known = {guard: said for guard, said in known.items() if not plan.guards[guard].fields}
             kept.append((kind, number, answer))
         return tuple(kept)
 

@@ -1,0 +1,102 @@
+"""The embedder's async methods, each in a scope that dies with the state that called it.
+
+Law: a call has a deadline; its result counts only while its state lasts. Whatever it raises is
+`failed` with a code, and never an error of ours. A call that shields itself, or a thread that is
+not abandoned, holds the connection's end: use `abandon_on_cancel=True`.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, final
+
+import trio
+
+from ..definition.definition import Definition
+from ..definition.literal import Secret
+from ..definition.units import seconds
+from ..errors import CallFailed
+from ..machine.effects import StartCall, StopCall
+from ..machine.events import Event
+
+if TYPE_CHECKING:
+    from .driver import Driver
+
+
+@final
+class Calls:
+    """The running calls of one connection, by the state that runs them."""
+
+    def __init__(self, driver: "Driver", methods: object) -> None:
+        self._driver, self._methods = driver, methods
+        self._scopes: dict[str, trio.CancelScope] = {}
+
+    def start(self, effect: StartCall) -> None:
+        """Start a call; its deadline begins now."""
+        timeout = self._driver.machine.value(self._driver.definition.calls[effect.name].timeout)
+        scope = trio.CancelScope(deadline=trio.current_time() + timeout)
+        self._scopes[effect.state] = scope
+        self._driver.spawn(lambda: self._run(effect, scope))
+
+    def stop(self, effect: StopCall) -> None:
+        """Cancel a call; its result will not count."""
+        scope = self._scopes.pop(effect.state, None)
+        if scope is not None:
+            scope.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel every call."""
+        for scope in self._scopes.values():
+            scope.cancel()
+        self._scopes.clear()
+
+    async def _run(self, effect: StartCall, scope: trio.CancelScope) -> None:
+        if scope.cancel_called:  # its state was left before the task began
+            return
+        event = self._failed(effect, "timeout", f"`{effect.name}` has not answered in time")
+        with scope:
+            event = await self._outcome(effect)
+        if self._scopes.get(effect.state) is scope:
+            del self._scopes[effect.state]
+            self._driver.dispatch(event)
+
+    async def _outcome(self, effect: StartCall) -> Event:
+        try:
+            result = await getattr(self._methods, effect.name)(**effect.arguments)
+        except Exception as error:  # noqa: BLE001 -- the page decides what becomes of it
+            return self._raised(effect, error)
+        try:
+            fields = checked(self._driver.definition, effect.name, result)
+        except ValueError as error:
+            return self._failed(effect, "wrong_result", str(error))
+        return Event(f"done.{effect.state}", fields, "call", effect.token)
+
+    def _raised(self, effect: StartCall, error: Exception) -> Event:
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, CallFailed):
+            return self._failed(effect, error.code, error.message)
+        return self._failed(effect, type(error).__name__, f"`{effect.name}` has failed: {error}")
+
+    def _failed(self, effect: StartCall, code: str, message: str) -> Event:
+        return Event(f"failed.{effect.state}", {"code": code, "message": message}, "call", effect.token)
+
+
+def checked(definition: Definition, name: str, result: Any) -> Mapping[str, Any]:
+    """A call's result as the fields of `done`.
+
+    Raises:
+        ValueError: it has not exactly the keys that the page says.
+    """
+    wanted = definition.calls[name].returns
+    result = {} if result is None else result
+    if not isinstance(result, Mapping) or set(result) != set(wanted):
+        found = ", ".join(sorted(map(str, result))) if isinstance(result, Mapping) else type(result).__name__
+        raise ValueError(
+            f"`{name}` must return a mapping with {', '.join(wanted) or 'no keys'}; it returned {found or 'none'}"
+        )
+    return {key: _shaped(shape, result[key]) for key, shape in wanted.items()}
+
+
+def _shaped(shape: str, value: Any) -> Any:
+    if shape == "secret" and isinstance(value, str):
+        return Secret(value)
+    return seconds(value) if shape == "duration" and value is not None else value

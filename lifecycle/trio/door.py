@@ -1,0 +1,92 @@
+"""The nursery of one `async with`, and the scope of its body.
+
+Law: a nursery wraps what leaves it in a group, so the body's exception is kept outside of it and
+leaves as it is. The body is cancelled only if the driver has failed. A class and not a generator:
+a generator must not hold a nursery.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import final
+
+import trio
+
+from ..errors import DriverFailed, LifecycleError
+from .driver import Driver
+
+
+@final
+class Door:
+    """One `async with`.
+
+    Args:
+        driver: whose failure cancels the body.
+        begin: starts the connection in a nursery.
+        end: ends it at once.
+        close: ends it gently, within bounds.
+    """
+
+    def __init__(
+        self, driver: Driver, begin: Callable[[trio.Nursery], None], end: Callable[[], None], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._driver, self._begin, self._end, self._close = driver, begin, end, close
+        self._manager = trio.open_nursery()
+        self._body = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+
+    async def enter(self) -> None:
+        """Open the nursery and begin."""
+        self._nursery = await self._manager.__aenter__()
+        self._body.__enter__()
+        self._driver.failed = self._body.cancel
+        self._begin(self._nursery)
+
+    async def leave(self, error: BaseException | None) -> bool:
+        """Close, and let the right exception out.
+
+        Returns:
+            Whether the body's exception is settled.
+        """
+        settled = self._body.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        own = None if settled else error
+        trouble = await self._closed(own)
+        if self._driver.failure is not None and (own is None or isinstance(own, LifecycleError)):
+            raise_failure(self._driver)
+        if own is None and trouble is not None:
+            raise _alone(trouble)
+        return own is None
+
+    async def _closed(self, own: BaseException | None) -> BaseException | None:
+        """Close and leave the nursery; what goes wrong on the way is returned."""
+        trouble: BaseException | None = None
+        try:
+            if own is None or isinstance(own, Exception):
+                await self._close()
+            else:  # cancelled: one try to say goodbye, no wait
+                self._driver.goodbye()
+        except BaseException as raised:  # noqa: BLE001 -- told by `leave`, after the nursery
+            trouble = raised
+        self._end()
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+        try:
+            await self._manager.__aexit__(None, None, None)
+        except BaseException as raised:  # noqa: BLE001 -- a cancellation from outside; the body's own comes first
+            trouble = trouble or raised
+        return trouble
+
+
+def raise_failure(driver: Driver) -> None:
+    """Raise what ended the driver, if it was a fault of ours.
+
+    Raises:
+        DriverFailed: with the fault as its cause.
+    """
+    failure = driver.failure
+    if failure is not None:
+        raise DriverFailed(f"{driver.definition.name}: {type(failure).__name__}: {failure}") from failure
+
+
+def _alone(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,205 @@
+"""TLS over any pipe: an SSLObject between two memory buffers never waits, so `write` stays synchronous.
+
+Law: certificate and name are verified unless the caller's own context says otherwise. `given` and `sent` count the
+bytes of TLS, so "none of it left" and "some of it left" stay exact. A read goes on until no whole record is left,
+or says that there may be more: bytes already decrypted would wake nobody.
+It does not know sockets or WebSocket.
+"""
+
+import contextlib
+import os
+import ssl
+from typing import final
+
+import trio
+from trio.lowlevel import checkpoint
+
+from lifecycle.trio.pipe import READ_MOST, Pipe
+from lifecycle.trio.transport import TransportFailed
+from lifecycle.wire.ending import ErrorEnding
+
+
+@final
+class TlsPipe(Pipe):
+    """The client's side of TLS on a pipe, which it owns from now on. Nothing works before `handshake`."""
+
+    __slots__ = ("_failed", "_held", "_incoming", "_inner", "_outgoing", "_tls")
+
+    def __init__(self, inner: Pipe, hostname: str, context: ssl.SSLContext | None = None) -> None:
+        """Put TLS on a pipe.
+
+        Args:
+            inner: connected, with nothing written or read.
+            hostname: whom the certificate must name; it is told to the peer too (SNI).
+            context: whom to trust; by default whom the system trusts.
+        """
+        super().__init__()
+        self._inner = inner
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        context = context or ssl.create_default_context()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        self._failed: OSError | None = None
+        self._held = False  # a read may give something, whatever the inner pipe says
+        inner.drained = self._inner_drained
+
+    @property
+    def given(self) -> int:
+        """How many bytes of TLS were written so far."""
+        return self._inner.given
+
+    @property
+    def sent(self) -> int:
+        """How many bytes of TLS the system has taken."""
+        return self._inner.sent
+
+    @property
+    def broken(self) -> OSError | None:
+        """The first error of the connection; an ssl.SSLError is one too."""
+        return self._failed or self._inner.broken
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pipe was aborted on this side."""
+        return self._inner.closed
+
+    async def handshake(self) -> None:
+        """Agree on keys and verify the certificate. If it fails or is cancelled, the pipe is aborted.
+
+        Raises:
+            TransportFailed: with `tls` if TLS refuses or is refused, `handshake` if the connection ends.
+            trio.ClosedResourceError: the pipe was aborted on this side.
+        """
+        try:
+            while not self._step():
+                await self._inner.ready()
+                self._feed()
+        except ssl.SSLError as error:
+            raise TransportFailed(self._why(error)) from error
+        else:
+            # the first message may have come with the last words of the handshake
+            self._held = True
+        finally:
+            if not self._held:
+                self.abort()
+
+    def write(self, data: bytes) -> None:
+        """Send all of it, in order, without waiting.
+
+        Raises:
+            trio.BrokenResourceError: the pipe was already broken, aborted, or ended by `write_eof`.
+        """
+        if self._failed:
+            raise trio.BrokenResourceError("this pipe takes no more bytes") from self._failed
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._tls.write(view) :]
+        except ssl.SSLError as error:
+            # goodbye was said, by `write_eof`: no record can be made any more
+            raise trio.BrokenResourceError("this pipe takes no more bytes") from error
+        self._push()
+
+    def read(self, size: int | None = None) -> bytes | None:
+        """Take what has come, without waiting: None means nothing yet, empty means the end."""
+        worth = size or READ_MOST
+        parts: list[bytes] = []
+        missing = worth
+        heard = False
+        over = self.closed
+        while missing and not over:
+            try:
+                part = self._tls.read(missing)
+                parts.append(part)
+                missing -= len(part)
+                over = not part
+            except ssl.SSLWantReadError:
+                fed = None if parts else self._feed()
+                heard = heard or bool(fed)
+                if fed is None:
+                    break
+            except ssl.SSLError as error:
+                self._end(error)
+                over = True
+        self._held = over or not missing
+        # not after an end: what OpenSSL has to say then would only meet a closed connection, and look like a reset
+        if not over:
+            self._push_if_possible()
+        if self.heard and (heard or parts):
+            self.heard()
+        return b"".join(parts) if parts or over else None
+
+    async def ready(self) -> None:
+        """Wait until a read is worth trying, and let other tasks run. May wake too early.
+
+        Raises:
+            trio.ClosedResourceError: the pipe was aborted on this side.
+        """
+        if self._held and not self.closed:
+            self._held = False
+            await checkpoint()
+            if self.closed:
+                raise trio.ClosedResourceError("this pipe was aborted")
+        else:
+            await self._inner.ready()
+
+    def abort(self) -> None:
+        """Close at once, without a goodbye of TLS, and forget what is kept. Again is no harm."""
+        self._inner.abort()
+
+    def write_eof(self) -> None:
+        """Tell the peer, by TLS and by the pipe, that nothing follows what was written. Again is no harm."""
+        # the goodbye is written at once; what else `unwrap` wants, an answer or no data before it, we do not
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._push_if_possible()
+        self._inner.write_eof()
+
+    def _step(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            # also after a refusal: the alert tells the peer why
+            self._push_if_possible()
+        return True
+
+    def _feed(self) -> bytes | None:
+        data = self._inner.read()
+        if data:
+            self._incoming.write(data)
+        elif data is not None:
+            self._incoming.write_eof()
+        return data
+
+    def _push(self) -> None:
+        if self._outgoing.pending:
+            self._inner.write(self._outgoing.read())
+
+    def _push_if_possible(self) -> None:
+        # a word of TLS's own: if it cannot leave, the reader tells the end
+        with contextlib.suppress(trio.BrokenResourceError):
+            self._push()
+
+    def _end(self, error: ssl.SSLError) -> None:
+        # a goodbye of TLS, or an end without one, is an end like TCP's: WebSocket has a goodbye of its own
+        if not isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
+            self._failed = error
+            self._push_if_possible()
+
+    def _inner_drained(self) -> None:
+        if self.drained:
+            self.drained()
+
+    def _why(self, error: ssl.SSLError) -> ErrorEnding:
+        match error:
+            case ssl.SSLCertVerificationError():
+                return ErrorEnding("tls", f"the certificate is refused: {error.verify_message}", error.verify_code)
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                pass
+            case _:
+                return ErrorEnding("tls", (error.reason or "TLS failed").replace("_", " ").lower())
+        number = self.broken.errno if self.broken else None
+        text = os.strerror(number) if number else "the peer ended the connection in the TLS handshake"
+        return ErrorEnding("handshake", text, number)

@@ -1,0 +1,58 @@
+"""Values to messages and back.
+
+Law: what the peer sends cannot raise anything but `Undecodable`; what the user sends is refused at
+the caller, before a byte of it exists.
+"""
+
+import json
+from typing import Any, NoReturn
+
+Message = str | bytes
+
+
+class Undecodable(Exception):
+    """The peer's message is not of the page's codec; says why, and shows nothing of it."""
+
+
+def decode(codec: str, message: Message) -> Any:
+    """A message as a value.
+
+    Args:
+        codec: json, or text and binary, which take a message as it came.
+        message: text or bytes.
+
+    Raises:
+        Undecodable: it is no JSON, or nested too deeply.
+    """
+    if codec != "json":
+        return message
+    try:
+        return json.loads(message, parse_constant=_refuse)
+    except RecursionError:
+        raise Undecodable("JSON, but nested too deeply") from None
+    except ValueError as error:
+        place = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Undecodable(f"not JSON{place}") from None
+
+
+def encode(codec: str, value: Any) -> Message:
+    """A value as a message.
+
+    Raises:
+        TypeError: the codec has no way to write it.
+        ValueError: it holds NaN or an infinity, which JSON does not have, or itself.
+    """
+    if codec == "json":
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if not isinstance(value, str | bytes):
+        raise TypeError(f"the codec is {codec}: send text or bytes, not {type(value).__name__}")
+    return value
+
+
+def length(message: Message) -> int:
+    """How many bytes a message counts for in a queue."""
+    return len(message)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,45 @@
+"""The fate of one message that was given to the connection.
+
+Law: a ticket is settled once. `sent` means that its last byte was given to the system, not that
+the peer has it; what is sent and lost with its connection is for the user's protocol to find out.
+"""
+
+from collections.abc import Callable
+from typing import Literal, final
+
+import attrs
+
+Fate = Literal["queued", "taken", "sent", "withdrawn", "not_sent", "maybe"]
+SETTLED = frozenset({"sent", "withdrawn", "not_sent", "maybe"})
+
+
+@final
+@attrs.define(eq=False)
+class Ticket:
+    """One message and what becomes of it.
+
+    Attributes:
+        fate: queued; taken (some of it may have left); sent (all of it was given to the system);
+            withdrawn (its sender was cancelled in time); not_sent (no byte has left); maybe (lost
+            with some of it gone).
+        cause: why it was not sent, in words.
+        epoch: the dial in which it was taken; 0 before.
+    """
+
+    message: str | bytes = attrs.field(repr=False)
+    fate: Fate = "queued"
+    cause: str = ""
+    epoch: int = 0
+    start: int = attrs.field(default=0, repr=False)
+    end: int = attrs.field(default=0, repr=False)
+    told: Callable[["Ticket"], None] | None = attrs.field(default=None, repr=False)
+
+    def settle(self, fate: Fate, cause: str = "") -> None:
+        """Fix the fate, once; later ones are ignored."""
+        if self.fate in SETTLED:
+            return
+        self.fate, self.cause = fate, cause
+        self.message = b""
+        if self.told is not None:
+            told, self.told = self.told, None
+            told(self)
