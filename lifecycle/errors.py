@@ -1,17 +1,13 @@
-"""Every exception that lifecycle raises, as one tree.
+"""Every exception that lifecycle raises, as one tree under LifecycleError.
 
-    LifecycleError
-    ├── PageError            the page is wrong (every problem at once)
-    ├── LawBroken            the page breaks a law
-    ├── IllegalEvent         the page does not allow this event in this state
-    ├── WrongParameters      the embedder's parameters or calls do not fit the page
-    ├── NotReady             not ready within the time
-    ├── ConnectionFailed     the connection has failed for good
-    ├── ConnectionEnded      the connection has ended
-    ├── NotSent, MaybeDelivered            what became of a message
-    ├── NoRequests, RequestFailed, RequestTimeout      what became of a request
-    ├── CallFailed           raised by the embedder's own calls, to choose code and message
-    └── DriverFailed         a fault of ours, or of a page whose proof was skipped
+    PageError, LawBroken             the page is wrong (every problem at once), or breaks a law
+    IllegalEvent, WrongParameters    not allowed in this state; do not fit the page
+    NotReady                         not ready within the time
+    ConnectionFailed, ConnectionEnded       it will not become ready by itself
+    NotSent, MaybeDelivered                 what became of a message
+    NoRequests, RequestFailed, RequestTimeout     what became of a request
+    CallFailed                       raised by the embedder's own calls
+    DriverFailed                     a fault of ours
 """
 
 from collections.abc import Iterable

@@ -15,6 +15,7 @@ from .definition import Clause, Clock, Definition, State
 from .expression import Expression
 from .grow import Layer, Node
 from .instance import Book, Instance, Name
+from .interface import interface
 from .problem import Spot, did_you_mean
 from .sources import Sources
 from .units import say_seconds
@@ -24,7 +25,10 @@ RESERVED_PARAMETERS = ("page", "calls", "transport", "tls")
 
 def flatten(node: Node, book: Book) -> Definition:
     """Resolve everything; problems go into the book."""
-    return _Flattener(node, book).definition()
+    made = _Flattener(node, book).definition()
+    if not book.problems:  # else a name that is missing would be told again, and wrongly
+        book.problems += interface(node, book, made)
+    return made
 
 
 class _Flattener:

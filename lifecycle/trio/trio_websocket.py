@@ -84,8 +84,8 @@ class _Overheard(PipeStream):
 
     def _overhear(self, data: bytes) -> None:
         # If the library has seen a 101 by now, its waiting is over and cancelling it does nothing.
-        self.answer += data
-        endless = len(self.answer) > MOST_OF_AN_ANSWER and not self.answer.startswith(b"HTTP/1.1 101")
+        self.answer = (self.answer + data)[:MOST_OF_AN_ANSWER]
+        endless = len(self.answer) == MOST_OF_AN_ANSWER and not self.answer.startswith(b"HTTP/1.1 101")
         if endless or not data:
             self.waiting.cancel()
 

@@ -1,5 +1,6 @@
 """What the tests of the machine share: pages from a text, and a walker that keeps the machine's tokens."""
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -128,8 +129,13 @@ def parameters(definition: Definition, **given: Any) -> tuple[Any, ...]:
 
 def begin(page: str | Definition, **given: Any) -> Walker:
     """A walker of a bundled page or a definition, not started."""
-    definition = page if isinstance(page, Definition) else read(page)
-    return Walker(Machine(Table(definition), parameters(definition, **given)))
+    table = _bundled(page) if isinstance(page, str) else Table(page)
+    return Walker(Machine(table, parameters(table.definition, **given)))
+
+
+@functools.cache
+def _bundled(page: str) -> Table:
+    return Table(read(page))
 
 
 def wander(walker: Walker, dice: random.Random, steps: int, tried: Counter[Any]) -> None:

@@ -57,6 +57,17 @@ async def test_a_peer_that_does_not_read_makes_bytes_wait() -> None:
         assert not nursery.child_tasks
 
 
+async def test_a_full_lane_takes_nothing() -> None:
+    """A write that fits exactly starts no flusher; the next one finds no room at all, and waits."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=10)
+        ours.write(b"0123456789")
+        assert not nursery.child_tasks
+        ours.write(b"x")
+        assert (ours.given, ours.sent) == (11, 10)
+        assert await read_exactly(theirs, 11) == b"0123456789x"
+
+
 async def test_nobody_runs_while_both_wait() -> None:
     """An hour of two idle readers passes in one jump of the clock."""
     async with trio.open_nursery() as nursery:

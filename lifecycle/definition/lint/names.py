@@ -1,0 +1,67 @@
+"""Names of events and ids of clauses: each event is told by something, each id stands for one clause.
+
+Law: an event that nothing tells cannot occur, so whoever waits for it waits in vain.
+"""
+
+from collections.abc import Iterator
+
+from ..definition import Clause, Definition
+from ..problem import Spot, did_you_mean
+from ..sources import covers
+from .common import CALL_EVENTS, Problems, named
+
+OURS = (*CALL_EVENTS, "timer", "opened", "closed", "heard")
+"""First words of events that the library tells; a page cannot tell them itself."""
+
+
+def names(definition: Definition) -> Problems:
+    """Check the names of events, and that no clause id is used twice."""
+    for what, event, at in _waited_for(definition):
+        if not _told(definition, event):
+            yield at.problem(f"{what} `{event}`, which nothing tells", did_you_mean(event, definition.sources, "nothing is told by that name"))
+    for event, at in _told_by_page(definition):
+        if event.partition(".")[0] in OURS:
+            yield at.problem(f"an event called `{event}`", f"names that begin with {', '.join(OURS)} are the library's: choose another", key=True)
+    yield from _ids(definition)
+
+
+def _told(definition: Definition, event: str) -> bool:
+    # what a fragment lets pass is a family: any member may come
+    return any(covers(event, source) or (kind == "left" and covers(source, event)) for source, kind in definition.sources.items())
+
+
+def _waited_for(definition: Definition) -> Iterator[tuple[str, str, Spot]]:
+    for state in definition.states.values():
+        for clause in state.clauses:
+            for index, event in enumerate(clause.on):
+                if event not in CALL_EVENTS:
+                    yield f"`{clause.id}` waits for", event, clause.at / "on" / index
+        for index, event in enumerate(state.ignore):
+            yield f"{named(state)} ignores", event, state.at / "ignore" / index
+    for phase, events in definition.good.items():
+        for index, event in enumerate(events):
+            yield f"`good: {phase}` has", event, definition.at / "good" / phase / index
+
+
+def _told_by_page(definition: Definition) -> Iterator[tuple[str, Spot]]:
+    for event in definition.hears:
+        yield event, definition.at / "hears" / event
+    for index, row in enumerate(definition.causes):
+        if row.is_ and row.use is None:
+            yield row.is_, definition.at / "causes" / index / "is"
+    for index, route in enumerate(definition.messages.routes):
+        if route.raise_:
+            yield route.raise_, definition.at / "messages" / "routes" / index / "raise"
+    for state in definition.states.values():
+        if state.final and state.final != "done":
+            yield state.final, state.at / "final"
+
+
+def _ids(definition: Definition) -> Problems:
+    known: dict[str, Clause] = {}
+    for state in definition.states.values():
+        for clause in state.clauses:
+            first = known.setdefault(clause.id, clause)
+            if first is not clause:
+                place = named(definition.states[first.state])
+                yield clause.at.problem(f"`{clause.id}` is a clause of {place} already", "an id is used once in a page: choose a new one", key=True)

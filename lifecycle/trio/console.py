@@ -1,0 +1,149 @@
+"""`lifecycle connect`: a connection at a terminal, that survives.
+
+Law: lines of stdin go out, messages go to stdout, everything about the connection goes to stderr.
+The end of stdin is the wish to end; what was typed before it is sent first.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, final
+
+import attrs
+import trio
+from rich.console import Console
+from rich.status import Status
+
+from ..definition.definition import Definition
+from ..errors import ConnectionFailed, NotSent
+from ..machine.step import Step
+from ..wire.inbox import Discontinuity
+from .connection import Connection
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def run_console(page: Definition, parameters: Mapping[str, Any], trace: Path | None, *, as_json: bool) -> int:
+    """Connect, until stdin ends, the page ends, or Ctrl-C.
+
+    Args:
+        page: what to run.
+        parameters: its parameters, `url` among them.
+        trace: a file for the steps, as JSON lines; it must not exist yet or is written over.
+        as_json: whether messages and steps are printed as JSON lines.
+
+    Returns:
+        0, 1 if the connection has failed, 130 after Ctrl-C.
+    """
+    connection = Connection(page, **parameters)
+    log = trace.open("w", encoding="utf-8") if trace is not None else None
+    try:
+        trio.run(_Terminal(connection, log, as_json=as_json).run)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ConnectionFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    finally:
+        if log is not None:
+            log.close()
+    return 0
+
+
+@final
+class _Terminal:
+    def __init__(self, connection: Connection, log: IO[str] | None, *, as_json: bool) -> None:
+        self.connection, self.log, self.as_json = connection, log, as_json
+        self.errors = Console(stderr=True, highlight=False)
+        self.waiting: Status | None = None
+
+    async def run(self) -> None:
+        failure: BaseException | None = None
+        async with self.connection as connection, trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, connection)
+            nursery.start_soon(self._count_down, connection)
+            nursery.start_soon(self._type, connection)
+            try:
+                await self._read(connection)
+            except (ConnectionFailed, KeyboardInterrupt) as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        self._quiet()
+        if failure is not None:
+            raise failure
+
+    async def _type(self, connection: Connection) -> None:
+        tickets = []
+        while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+            try:
+                tickets.append(connection.post(self._message(line.rstrip("\n"))))
+            except (NotSent, ValueError) as error:
+                self._say(f"not sent: {error}")
+            tickets = [ticket for ticket in tickets if ticket.fate in ("queued", "taken")]
+        while any(ticket.fate in ("queued", "taken") for ticket in tickets):
+            await trio.sleep(0.02)
+        await connection.aclose()
+
+    def _message(self, line: str) -> Any:
+        return json.loads(line) if self.connection.definition.messages.codec == "json" else line
+
+    async def _read(self, connection: Connection) -> None:
+        async for message in connection:
+            if isinstance(message, Discontinuity):
+                self._tell({"discontinuity": attrs.asdict(message)}, f"-- {message.kind}: {message.why}", to_stderr=True)
+            else:
+                self._tell({"message": message if not isinstance(message, bytes) else message.hex()}, str(message))
+
+    async def _watch(self, connection: Connection) -> None:
+        async for step in connection.changes():
+            row = _row(step)
+            if self.log is not None:
+                self.log.write(json.dumps(row) + "\n")
+                self.log.flush()
+            if self.as_json:
+                self._tell({"step": row}, "")
+            elif step.status != step.status_before:
+                self._say(f"{step.status}{f': {step.say or step.cause}' if step.say or step.cause else ''}")
+
+    async def _count_down(self, connection: Connection) -> None:
+        """A line that lives while the connection is not ready: the state, since when, the next try, the last cause."""
+        since, status = trio.current_time(), connection.status
+        while self.errors.is_terminal and not self.as_json:
+            if connection.status != status:
+                since, status = trio.current_time(), connection.status
+            if status in ("ready", "closed", "failed"):
+                self._quiet()
+            else:
+                wait = connection.next_try
+                parts = [f"{status} for {trio.current_time() - since:.0f} s", f"next try in {wait:.1f} s" if wait is not None else "", connection.why]
+                self._live(", ".join(filter(None, parts)))
+            await trio.sleep(0.1)
+
+    def _live(self, text: str) -> None:
+        if self.waiting is None:
+            self.waiting = self.errors.status(text)
+            self.waiting.start()
+        self.waiting.update(text)
+
+    def _quiet(self) -> None:
+        if self.waiting is not None:
+            waiting, self.waiting = self.waiting, None
+            waiting.stop()
+
+    def _say(self, text: str) -> None:
+        self.errors.print(text, markup=False, style="dim")
+
+    def _tell(self, row: dict[str, Any], text: str, *, to_stderr: bool = False) -> None:
+        if self.as_json:
+            print(json.dumps(row, ensure_ascii=False, default=str), flush=True)
+        elif to_stderr:
+            self._say(text)
+        else:
+            print(text, flush=True)
+
+
+def _row(step: Step) -> dict[str, Any]:
+    """A step as plain values; what the page emits may be secret, so only its names are told."""
+    return {**attrs.asdict(step, filter=lambda field, _: field.name != "emitted"), "emitted": list(step.emitted)}

@@ -1,0 +1,353 @@
+"""Every bundled page, read, started and walked through its story; and every clause of every page, fired at least once."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.read import bundled, read
+
+Begin = Callable[..., Any]
+RUNS = 300
+CONNECTED = ("online.up.trust.unproven", "online.up.heartbeat.alive", "ready")
+
+
+def connection(begin: Begin) -> Any:
+    w = begin("connection")
+    assert w.start() == ["open", "start dialing: after connect_timeout"]
+    assert w.effects[0].url == "wss://example.org"
+    assert w.told("opened", "opened") == ["stop dialing: after connect_timeout"]
+    assert w.here() == ("up", "ready")
+    assert w.tell("disconnect") == ["close 1000", "start closing: after close_timeout"]
+    assert w.told("closed", "closed") == ["stop closing: after close_timeout", "drop"]
+    assert (w.here(), w.machine.ended, w.clauses) == (("over", "closed"), True, ["C1", "C4", "C5"])
+    return w
+
+
+def heartbeat(begin: Begin) -> Any:
+    w = begin("heartbeat")
+    assert w.start() == ["start alive: silent heartbeat_after"]
+    assert w.fire("alive") == ["ping", "start asking: after heartbeat_wait"]
+    assert w.machine.row.hears
+    assert w.tell("heard") == ["stop asking: after heartbeat_wait", "start alive: silent heartbeat_after"]
+    assert not w.machine.row.hears
+    w.fire("alive")
+    w.fire("asking")
+    assert (w.here(), w.machine.ended) == (("dead", "idle"), True)
+    return w
+
+
+def handshake(begin: Begin) -> Any:
+    w = begin("handshake", speak_first=True)
+    w.start()
+    assert w.tell("challenged", challenge="c") == ["stop listening: after challenge_timeout", "call answer"]
+    assert w.effects[1].arguments == {"challenge": "c"}
+    assert w.done("answering", frame={"f": 1}) == ["send answer", "start awaiting: after answer_timeout"]
+    assert w.effects[0].value == {"f": 1}
+    assert w.tell("accepted") == ["stop awaiting: after answer_timeout"]
+    assert (w.here(), w.clauses) == (("over", "authenticating"), ["H1", "H4", "H6"])
+    return w
+
+
+def reconnect(begin: Begin) -> Any:
+    w = begin("reconnect")
+    assert w.start() == ["start backing_off: after redial"]
+    assert (w.effects[0].backoff.first, w.effects[0].attempt) == (1.0, 1)
+    w.fire("backing_off")
+    assert (w.here(), w.clauses) == (("over", "waiting"), ["R3", "R4"])
+    told = begin("reconnect")
+    told.start({"told": 3.0})
+    assert (told.here(), told.effects[0].seconds) == (("told_to_wait", "waiting"), 3.0)
+    told.fire("told")
+    assert told.machine.variables == (1, 0.0)
+    spent = begin("reconnect", max_attempts=2)
+    spent.start({"attempts": 2})
+    assert spent.here() == ("spent", "waiting")
+    w.clauses += told.clauses + spent.clauses
+    return w
+
+
+def refresh(begin: Begin) -> Any:
+    w = begin("refresh")
+    w.start()
+    assert w.effects[0].seconds == pytest.approx(2880)
+    assert w.fire("valid") == ["call renew_credentials"]
+    assert w.failed("renewing", code="x") == ["start pausing: after refresh_pause"]
+    assert w.fire("pausing") == ["call renew_credentials"]
+    assert w.done("renewing", token="t2", lifetime=20.0, frame="f") == ["send renewal", "start valid: after lifetime * refresh_at"]
+    assert (w.effects[0].value, w.effects[1].seconds) == ("f", 16.0)
+    assert "t2" not in repr(w.machine.variables) + repr(w.effects)
+    assert w.machine.variables[-1] == 0
+    return w
+
+
+def websocket(begin: Begin) -> Any:
+    w = begin("websocket", token="Bearer x", max_attempts=2)
+    assert (w.start(), w.here()) == ([], ("idle", "idle"))
+    assert w.tell("connect") == ["open", "start online.dialing: after connect_timeout"]
+    assert w.effects[0].headers == {"Authorization": "Bearer x"}
+    w.told("opened", "opened")
+    assert w.here() == CONNECTED
+    assert w.fire("unproven") == []
+    assert w.fire("alive") == ["ping", "start online.up.heartbeat.asking: after heartbeat_wait"]
+    w.told("heard", "heard")
+    w.fire("alive")
+    assert w.fire("asking") == ["drop", "start waiting.backing_off: after redial"]
+    assert w.clauses[-3:] == ["heartbeat/HB3", "WS3", "waiting/R3"]
+    assert w.here() == ("waiting.backing_off", "waiting")
+    assert w.fire("backing_off") == ["open", "start online.dialing: after connect_timeout"]
+    assert w.told("end", "lost.busy", retry_after=0.01)[-1] == "start waiting.told_to_wait: after waiting.told"
+    assert w.effects[-1].seconds == 1.0
+    w.fire("told_to_wait")
+    w.told("end", "lost.network", retry_after=None)
+    assert w.clauses[-3:] == ["WS3", "waiting/R1", "WS6"]
+    assert w.here() == ("failed", "failed")
+    w.tell("reconnect")
+    w.told("opened", "opened")
+    assert w.tell("disconnect")[-2:] == ["close 1000", "start online.closing: after close_timeout"]
+    assert w.told("closed", "closed") == ["stop online.closing: after close_timeout", "drop"]
+    assert (w.here(), w.machine.ended) == (("closed", "closed"), True)
+    return w
+
+
+def resume(begin: Begin) -> Any:
+    w = begin("resume", max_attempts=1)
+    w.start()
+    assert w.tell("connect") == ["call credentials"]
+    w.done("authorizing", token="t", lifetime=100.0)
+    w.told("opened", "opened")
+    assert [each for each in w.effects if type(each).__name__ == "Send"][0].value == {"type": "resume", "after": None, "token": "t"}
+    assert "mark resumed" in w.told("message", "resumed")
+    assert w.here()[-1] == "ready"
+    w.fire("unproven")
+    w.fire("silence.alive")
+    w.told("heard", "heard")
+    w.fire("credentials.valid")
+    w.failed("online.up.ready.credentials.renewing")
+    w.fire("pausing")
+    w.done("online.up.ready.credentials.renewing", token="t2", lifetime=50.0, frame={})
+    for _ in range(3):
+        w.fire("credentials.valid" if w.machine.states[-1].endswith("valid") else "pausing")
+        w.failed("online.up.ready.credentials.renewing")
+    w.fire("pausing")
+    w.failed("online.up.ready.credentials.renewing")
+    assert w.clauses[-3:-1] == ["credentials/RF5", "RM9"]
+    assert w.here() == ("waiting.backing_off", "waiting")
+    w.fire("backing_off")
+    w.done("authorizing", token="t", lifetime=100.0)
+    w.told("opened", "opened")
+    assert w.fire("resuming") == ["drop"]
+    assert w.clauses[-4:] == ["RM5", "RM8", "waiting/R1", "RM12"]
+    assert w.here() == ("failed", "failed")
+    w.tell("reconnect")
+    w.done("authorizing", token="t", lifetime=100.0)
+    w.told("opened", "opened")
+    assert "mark lost" in w.told("message", "forgotten")
+    w.fire("silence.alive")
+    w.fire("asking")
+    assert w.clauses[-3:] == ["silence/HB3", "RM8", "waiting/R3"]
+    w.fire("backing_off")
+    w.done("authorizing", token="t", lifetime=100.0)
+    w.told("opened", "opened")
+    w.tell("disconnect")
+    assert w.fire("closing") == ["drop"]
+    assert w.machine.ended
+    quiet = begin("resume", refresh_told=False)
+    quiet.start()
+    quiet.tell("connect")
+    quiet.done("authorizing", token="t", lifetime=100.0)
+    quiet.told("opened", "opened")
+    quiet.told("message", "resumed")
+    quiet.fire("credentials.valid")
+    assert quiet.done("online.up.ready.credentials.renewing", token="t3", lifetime=9.0) == [
+        "start online.up.ready.credentials.valid: after credentials.lifetime * refresh_at"
+    ]
+    assert quiet.effects[0].seconds == pytest.approx(8)  # 10 s, the least lifetime, and 80 % of it
+    w.clauses += quiet.clauses
+    return w
+
+
+def openclaw(begin: Begin) -> Any:
+    w = begin("openclaw-gateway", max_attempts=1)
+    w.start()
+    w.tell("connect")
+    _greeted(w)
+    assert w.here()[0].startswith("online.up.ready.trust")
+    w.fire("unproven")
+    assert w.fire("resting") == ["ping", "start online.up.ready.pings.resting: after ping_interval"]
+    assert w.told("message", "ticked") == [
+        "stop online.up.ready.ticks.ticking: after tick * (tick_tolerance + 1)",
+        "start online.up.ready.ticks.ticking: after tick * (tick_tolerance + 1)",
+    ]
+    w.fire("silence.alive")
+    w.told("heard", "heard")
+    w.fire("ticking")
+    assert w.clauses[-3:] == ["OC5", "OC8", "waiting/R3"]
+    w.fire("backing_off")
+    _greeted(w)
+    w.fire("silence.alive")
+    w.fire("asking")
+    assert (w.clauses[-3:], w.here()) == (["OC8", "waiting/R1", "OC19"], ("failed", "failed"))
+    w.tell("reconnect")
+    w.told("opened", "opened")
+    w.told("message", "challenged", challenge={})
+    w.done("online.up.greeting.answering", frame={})
+    w.fire("awaiting")
+    assert w.clauses[-3] == "greeting/H7"
+    w.tell("reconnect")
+    w.told("opened", "opened")
+    assert w.told("end", "unpaired.device")[-1] == "call pair_device"
+    w.done("repairing")
+    w.fire("settling")
+    assert w.told("end", "unpaired.device")[-1] == "drop"
+    assert w.here() == ("failed", "failed")
+    w.tell("disconnect")
+    assert (w.here(), w.machine.ended) == (("closed", "closed"), False)
+    return w
+
+
+def _greeted(w: Any) -> None:
+    w.told("opened", "opened")
+    w.told("message", "challenged", challenge={})
+    w.done("online.up.greeting.answering", frame={})
+    w.told("message", "accepted")
+
+
+def openhands(begin: Begin) -> Any:
+    w = _joined(begin, "before")
+    assert w.here() == ("serving.joined.past.told", "serving.joined.beat.alive", "ready")
+    assert w.fire("beat") == ["ping", "start serving.joined.beat.asking: after ping_timeout"]
+    w.told("heard", "heard")
+    assert w.tell("evicted", why="full")[1:4] == ["send evicted", "send goodbye", "close 1000"]
+    assert w.effects[1].value["args"]["message"] == "full"
+    assert w.told("closed", "closed")[1:] == ["drop", "call leave"]
+    w.done("parting")
+    assert (w.here(), w.machine.ended) == (("over", "closed"), True)
+    for end in ("told", "untold", "dead", "drained", "left"):
+        other = _joined(begin, "after")
+        match end:
+            case "told":
+                other.done("serving.joined.past.replaying")
+            case "untold":
+                other.failed("serving.joined.past.replaying")
+            case "dead":
+                other.fire("beat.alive")
+                other.fire("asking")
+            case "drained":
+                other.tell("drained", why="")
+            case "left":
+                other.told("message", "left")
+        w.clauses += other.clauses
+    return w
+
+
+def _joined(begin: Begin, replay: str) -> Any:
+    w = begin("openhands-conversation-server", replay=replay)
+    assert w.start({"cursor": 4}) == ["start serving.waiting: after connect_timeout"]
+    w.told("message", "asked")
+    for step in ("checking_parameters", "checking_key"):
+        w.done(f"serving.admitting.{step}")
+    w.done("serving.admitting.checking_user", user="u")
+    w.done("serving.admitting.opening_events", events=[1])
+    if replay == "before":
+        assert w.effects[-1].arguments == {"events": [1], "after": 4}
+        w.done("serving.admitting.replaying_first")
+    assert w.done("serving.admitting.joining", session="s")[0] == "send welcome"
+    return w
+
+
+def livekit(begin: Begin) -> Any:
+    w = begin("livekit-agent-session")
+    w.start()
+    assert w.tell("started") == []
+    assert w.tell("agent.listens") == ["start running.user.listening: after away_timeout"]
+    assert w.tell("tool.started") == ["stop running.user.listening: after away_timeout"]
+    assert w.tell("tool.ended") == ["start running.user.listening: after away_timeout"]
+    away = "running.user.away"
+    for back in ("user.speaks", "user.said", "user.present"):
+        w.fire("away_timeout")
+        assert away in w.machine.states
+        w.tell(back, text="hello")
+        w.tell("user.silent")
+    for doing in ("thinks", "listens", "thinks", "speaks", "thinks", "speaks", "listens", "speaks", "listens"):
+        w.tell(f"agent.{doing}")
+    w.tell("user.speaks")
+    assert w.tell("user.said", text="more") == []
+    w.tell("user.silent")
+    assert w.tell("participant.away") == ["stop running.user.listening: after away_timeout"]
+    assert w.tell("participant.linked") == ["start running.user.listening: after away_timeout"]
+    assert w.tell("unrecoverable.stt", error="e") == []
+    assert w.tell("user.said", text="x")[0].startswith("stop")
+    assert w.machine.variables[0] == 0
+    w.tell("shutdown")
+    w.tell("agent.thinks")
+    assert w.tell("agent.listens")[-1] == "start closing: after closing_timeout"
+    assert w.clauses[-3:] == ["LS5", "LA5", "LS6"]
+    assert w.tell("torn_down") == ["stop closing: after closing_timeout", "emit close"]
+    assert w.effects[-1].fields == {"reason": "user_initiated", "error": None}
+    assert w.machine.ended
+    return w
+
+
+def lease(begin: Begin) -> Any:
+    w = begin("session-lease", release_tries=1)
+    w.start()
+    assert w.tell("start") == ["call reserve"]
+    w.done("reserving", generation=7)
+    assert w.effects[-1].arguments == {"generation": 7}
+    w.done("held.session.pending")
+    assert w.here() == ("held.session.alive.active", "held.lease.held_safely", "ready")
+    assert w.tell("touch") == ["stop held.session.alive.active: after idle_after", "start held.session.alive.active: after idle_after"]
+    w.fire("active")
+    w.fire("idle")
+    w.done("held.session.stopping")
+    assert w.clauses[-3:] == ["SL13", "SL17", "SL22"]
+    assert w.failed("releasing") == ["start release_later: after release_retry"]
+    assert w.effects[0].attempt == 1
+    w.fire("release_later")
+    w.failed("releasing")
+    assert (w.clauses[-1], w.here()) == ("SL31", ("absent", "idle"))
+    return w
+
+
+STORIES = {
+    "connection": connection, "heartbeat": heartbeat, "handshake": handshake, "reconnect": reconnect, "refresh": refresh,
+    "websocket": websocket, "resume": resume, "openclaw-gateway": openclaw, "openhands-conversation-server": openhands,
+    "livekit-agent-session": livekit, "session-lease": lease,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", STORIES)
+def test_its_story(page: str, begin: Begin) -> None:
+    """A page does what it is for, from its start to an end: states, status, clauses and effects."""
+    STORIES[page](begin)
+
+
+def test_every_page_has_a_story() -> None:
+    """No page is bundled that is not walked here."""
+    assert sorted(STORIES) == list(bundled())
+
+
+@pytest.mark.parametrize("page", STORIES)
+def test_every_clause_fires(page: str, begin: Begin, wander: Callable[..., None]) -> None:
+    """Between its story and some walks at random, each clause of a page and of the pages it uses happens."""
+    dice, tried, definition = random.Random(page), Counter[Any](), read(page)
+    fired = Counter(STORIES[page](begin).clauses)
+    for given in list(_settings(definition)) * RUNS:
+        walker = begin(page, **given)
+        walker.start()
+        wander(walker, dice, 60, tried)
+        fired.update(walker.clauses)
+    never = definition.clauses.keys() - fired.keys()
+    assert not never, f"{page}: never exercised: {', '.join(sorted(never))}"
+
+
+def _settings(definition: Definition) -> Iterator[dict[str, Any]]:
+    """Each value of each flag and choice, once at least."""
+    yield {}
+    for name, parameter in definition.parameters.items():
+        for value in {"flag": (True, False), "choice": parameter.of}.get(parameter.kind, ()):
+            yield {name: value}
