@@ -104,7 +104,7 @@ class WrongParameters(LifecycleError):
 class _AboutConnection(LifecycleError):
     """Something about a connection, with its cause in words."""
 
-    side = "network"
+    side: Side = "network"
 
     def __init__(self, message: str, *, cause: str = "") -> None:
         super().__init__(message)

@@ -12,9 +12,9 @@ import attrs
 from . import page, presets
 from .backoff import Backoff
 from .definition import Clause, Clock, Definition, State
-from .expression import Expression
+from .expression import Expression, Name
 from .grow import Layer, Node
-from .instance import Book, Instance, Name
+from .instance import Book, Instance
 from .interface import interface
 from .problem import Spot, did_you_mean
 from .sources import Sources
@@ -274,7 +274,7 @@ class _Flattener:
             word = "".join(c if c.isalnum() else "_" for c in text).strip("_")
             where = "".join(f".{path.replace('.', '_')}" for path in within)
             name = f"timer.{node.path}.{word}" if kind == "after" else f"timer.{node.path}.silent_{word}"
-            made = Clock(name=f"{name}{where}", state=node.path, kind=kind, length=length, by=by, within=within)  # type: ignore[arg-type]
+            made = Clock(name=f"{name}{where}", state=node.path, kind=kind, length=length, by=by, within=within)
             # `x + 1` and `x - 1` are spelt alike
             while self.clocks.setdefault(made.name, made) != made:
                 made = attrs.evolve(made, name=f"{made.name}_")

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from . import page
 from .expression import Expression, Name
+from .literal import literal
+from .page import Page, State, Variable
 from .problem import Problem, Spot, did_you_mean
 
 FREE_NAMES = ("transport.open",)
@@ -28,11 +29,11 @@ class Instance:
         point: the name of the use-point.
     """
 
-    page: page.Page
+    page: Page
     at: Spot
     book: "Book"
     host: "Instance | None" = None
-    use: page.State | None = None
+    use: State | None = None
     use_at: Spot | None = None
     point: str = ""
 
@@ -132,7 +133,7 @@ class Book:
 
     problems: list[Problem] = attrs.field(factory=list)
     instances: list[Instance] = attrs.field(factory=list)
-    variables: dict[str, page.Variable] = attrs.field(factory=dict)
+    variables: dict[str, Variable] = attrs.field(factory=dict)
     frames: dict[str, Any] = attrs.field(factory=dict)
     _surfacing: dict[int, dict[str, Instance]] = attrs.field(factory=dict)
 
@@ -156,8 +157,6 @@ class Book:
 
     def typed(self, instance: Instance, name: str, given: object) -> object:
         """A value of `with` as the type of the parameter that it fixes."""
-        from .literal import literal
-
         owner = self.parameters_of(instance).get(name, instance)
         declared = owner.page.parameters.get(name)
         if declared is None or given is None:

@@ -35,7 +35,9 @@ def _clause(name: str, clause: page.Clause, at: Spot) -> Iterator[Problem]:
     if clause.after is not None and clause.silent is not None:
         yield at.problem(f"`{name}` has two triggers, `after` and `silent`", "make it two clauses", key=True)
     if clause.by is not None and clause.after is None and clause.silent is None:
-        yield (at / "by").problem(f"`{name}` has `by` and no clock", "it says which wait of a backoff `after` is", key=True)
+        yield (at / "by").problem(
+            f"`{name}` has `by` and no clock", "it says which wait of a backoff `after` is", key=True
+        )
 
 
 def _places(node: Node) -> dict[int, str]:
@@ -51,8 +53,10 @@ def _renamed(one: Instance, book: Book, node: Node) -> Iterator[Problem]:
     names = _names(one, book, node)
     for name in one.use.as_ if one.use and one.use_at else ():
         if not any(covers(name, known) or covers(known, name) for known in names):
-            at = one.use_at / "as" / name  # type: ignore[operator] -- asked for one line above
-            yield at.problem(f"`{one.page.page}` has no event and no call `{name}`", did_you_mean(name, names), key=True)
+            at = one.use_at / "as" / name  # type: ignore[operator]  # asked for one line above
+            yield at.problem(
+                f"`{one.page.page}` has no event and no call `{name}`", did_you_mean(name, names), key=True
+            )
 
 
 def _names(one: Instance, book: Book, node: Node) -> set[str]:
@@ -60,7 +64,12 @@ def _names(one: Instance, book: Book, node: Node) -> set[str]:
     own = {*one.page.hears, *one.page.leaves, *one.page.calls}
     own |= {str(row.is_) for row in one.page.causes if row.is_}
     own |= {str(route.raise_) for route in (one.page.messages or page.Messages()).routes if route.raise_}
-    own |= {layer.state.final for inner in node.walk() for layer in inner.layers if layer.instance is one and layer.state.final}
+    own |= {
+        layer.state.final
+        for inner in node.walk()
+        for layer in inner.layers
+        if layer.instance is one and layer.state.final
+    }
     for other in book.instances:
         if other.host is one and other.use:
             own |= {str(other.use.as_.get(page.Event(name), name)) for name in _names(other, book, node)}
@@ -72,18 +81,22 @@ def _told(one: Instance, definition: Definition) -> Iterator[Problem]:
         name = one.event(event)
         if not any(covers(name, source) for source in definition.sources):
             remedy = did_you_mean(name, definition.sources, "tell it by `hears` or a route, or rename it by `as`")
-            yield (one.use_at / "use").problem(f"`{one.page.page}` hears `{name}`, which nothing here tells", remedy)  # type: ignore[operator] -- as above
+            yield (one.use_at / "use").problem(f"`{one.page.page}` hears `{name}`, which nothing here tells", remedy)  # type: ignore[operator]  # as above
 
 
 def _taken(one: Instance, definition: Definition, place: str) -> Iterator[Problem]:
     around = [definition.states[path] for path in definition.around(place)]
-    takers = {event for state in around for event in (*state.ignore, *(e for clause in state.clauses for e in clause.on))}
+    takers = {
+        event for state in around for event in (*state.ignore, *(e for clause in state.clauses for e in clause.on))
+    }
     takers |= set(definition.leaves)
     for leaf in one.page.leaves if one.use_at else ():
         family = one.event(leaf)
         # only what can be told needs a taker; to a fragment, its own users may tell all of it
-        told = [source for source in definition.sources if covers(family, source)] + ([] if definition.role else [family])
+        told = [source for source in definition.sources if covers(family, source)] + (
+            [] if definition.role else [family]
+        )
         for event in told:
             if not any(covers(taker, event) for taker in takers):
                 what = f"`{one.page.page}` lets `{event}` pass, which no state around it takes"
-                yield (one.use_at / "use").problem(what, "give the state that uses it, or one around, a clause for it")  # type: ignore[operator] -- as above
+                yield (one.use_at / "use").problem(what, "give the state that uses it, or one around, a clause for it")  # type: ignore[operator]  # as above

@@ -86,7 +86,7 @@ def _url(value: object) -> str:
 
 def _jitter(value: object) -> Jitter:
     if isinstance(value, str) and value in JITTERS:
-        return value  # type: ignore[return-value] -- it is one of the four
+        return value  # type: ignore[return-value]  # it is one of the four
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
         low, high = (part if isinstance(part, float) else units.fraction(part) for part in value)
         if low <= high:

@@ -6,27 +6,41 @@ Knows nothing of other pages: `use` is still a name here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType
 
 import attrs
 
 from .expression import Expression
 
-# What a scalar of a page may be; the reader knows how each is written.
-Word = NewType("Word", str)
-Event = NewType("Event", str)
-StateName = NewType("StateName", str)
-Reference = NewType("Reference", str)
-ClauseId = NewType("ClauseId", str)
-Path = NewType("Path", str)
-Regex = NewType("Regex", str)
-Seconds = NewType("Seconds", float)
-Size = NewType("Size", int)
-Condition = NewType("Condition", Expression)
+# What a scalar of a page may be. The reader tells them apart and knows how each is written; for
+# everybody else a name is a text and a length is a number.
+if TYPE_CHECKING:
+    Word = str
+    Event = str
+    StateName = str
+    Reference = str
+    ClauseId = str
+    Path = str
+    Regex = str
+    Seconds = float
+    Size = int
+    Condition = Expression
+    Value = Any
+else:
+    Word = NewType("Word", str)
+    Event = NewType("Event", str)
+    StateName = NewType("StateName", str)
+    Reference = NewType("Reference", str)
+    ClauseId = NewType("ClauseId", str)
+    Path = NewType("Path", str)
+    Regex = NewType("Regex", str)
+    Seconds = NewType("Seconds", float)
+    Size = NewType("Size", int)
+    Condition = NewType("Condition", Expression)
+    # what is said is what is meant; a text that begins with `=` is an expression, also deep inside
+    Value = NewType("Value", object)
 Length = Seconds | Expression
 """A duration: a literal with its unit, or an expression."""
-Value = NewType("Value", object)
-"""What is said is what is meant; a text that begins with `=` is an expression, also deep inside."""
 Scalar = str | int | float | bool | None
 
 Role = Literal["client", "server", "session"]

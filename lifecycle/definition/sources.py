@@ -65,7 +65,7 @@ class Sources:
         for event in on:
             if event in ("done", "failed"):
                 own = next((layer.instance.call(layer.state.call.name) for layer in node.layers if layer.state.call), None)
-                found.update(FAILED_FIELDS if event == "failed" else calls[own].returns if own in calls else ())
+                found.update(FAILED_FIELDS if event == "failed" else calls[own].returns if own is not None and own in calls else ())
                 continue
             for source, fields in self.known.items():
                 if covers(event, source) or (fields is None and covers(source, event)):

@@ -49,10 +49,10 @@ class Chart:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        root = {"s0": {**self._state(0), "initial": True}}
-        made = create_machine_class_from_definition("Page", root, **STRICT)
+        root: dict[str, Any] = {"s0": {**self._state(0), "initial": True}}
+        made: Any = create_machine_class_from_definition("Page", root, **STRICT)
 
-        class Canonical(made):  # type: ignore[misc, valid-type] -- the class is made at run time
+        class Canonical(made):  # type: ignore[misc]  # made at run time
             @property
             def configuration(self) -> Any:
                 return OrderedSet(sorted(self._config.states, key=lambda state: state.document_order))
@@ -173,7 +173,7 @@ def _action(number: int, plan: Plan | None = None) -> Callable[..., None]:
 
     do.__name__ = f"a{number}"
     if plan is not None and plan.actions[number].kind == "clause":
-        do.clause = plan.actions[number].text  # type: ignore[attr-defined] -- read back by `edges`
+        do.clause = plan.actions[number].text  # type: ignore[attr-defined]  # read back by `edges`
     return do
 
 

@@ -71,7 +71,7 @@ def _records(table: Table, text: str) -> list[Record]:
         raise ValueError("it has no header")
     for name, value in wanted.items():
         if header[name] != value:
-            raise ValueError(f"its {name} is {header[name]!r}, not {value!r}")
+            raise ValueError(f"its {name} is {header[name]!r:.80}, not {value!r}")
     records = [_record(line) for line in lines]
     for number, record in enumerate(records, start=2):
         if not _fits(table.plan, record):

@@ -5,11 +5,12 @@ exception leaves the door as it is, never in a group. Nothing that a user awaits
 cancelling it, and everything has a bound.
 """
 
+import itertools
 import math
 import random
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, final
 from weakref import WeakSet
@@ -22,11 +23,10 @@ from ..definition.read import PageLike, read
 from ..errors import (
     ConnectionEnded,
     ConnectionFailed,
-    DriverFailed,
     IllegalEvent,
-    LifecycleError,
     NoRequests,
     NotReady,
+    NotSent,
     RequestTimeout,
 )
 from ..machine.events import Event
@@ -114,7 +114,7 @@ class Connection:
     @property
     def why(self) -> str:
         """What has happened since the last ready, in words, with the seconds until the next try."""
-        told = "; then ".join(self._driver.causes[-5:])
+        told = "; then ".join(_counted(self._driver.causes))
         wait = self.next_try
         return ". ".join(filter(None, (told, f"next try in {wait:.1f} s" if wait is not None else "")))
 
@@ -339,6 +339,13 @@ class Connection:
         error = self._at_rest_error()
         if error is not None:
             raise error()
+
+
+def _counted(causes: Iterable[str]) -> Iterator[str]:
+    """The same cause several times in a row is told once, with how often."""
+    for cause, same in itertools.groupby(causes):
+        often = len(list(same))
+        yield cause if often == 1 else f"{cause} ({often} times)"
 
 
 def open(  # noqa: A001 -- `lifecycle.open` reads as it should

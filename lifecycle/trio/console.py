@@ -58,11 +58,12 @@ class _Terminal:
         self.connection, self.log, self.as_json = connection, log, as_json
         self.errors = Console(stderr=True, highlight=False)
         self.waiting: Status | None = None
+        self.steps = connection.changes()
 
     async def run(self) -> None:
         failure: BaseException | None = None
         async with self.connection as connection, trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, connection)
+            nursery.start_soon(self._watch)
             nursery.start_soon(self._count_down, connection)
             nursery.start_soon(self._type, connection)
             try:
@@ -96,8 +97,8 @@ class _Terminal:
             else:
                 self._tell({"message": message if not isinstance(message, bytes) else message.hex()}, str(message))
 
-    async def _watch(self, connection: Connection) -> None:
-        async for step in connection.changes():
+    async def _watch(self) -> None:
+        async for step in self.steps:
             row = _row(step)
             if self.log is not None:
                 self.log.write(json.dumps(row) + "\n")

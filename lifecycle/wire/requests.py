@@ -74,7 +74,7 @@ class Requests:
 
 def frame(definition: Definition, name: str, names: dict[str, Any]) -> Any:
     """A declared frame with its expressions replaced by the values of names."""
-    return _filled(definition.messages.frames[name], names)  # type: ignore[index] -- frames are checked when a page is read
+    return _filled(definition.messages.frames[name], names)
 
 
 def _filled(template: Any, names: dict[str, Any]) -> Any:

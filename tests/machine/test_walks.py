@@ -11,7 +11,7 @@ from lifecycle.definition.definition import Definition
 from lifecycle.definition.read import bundled, read
 
 Begin = Callable[..., Any]
-RUNS = 300
+RUNS = 200
 CONNECTED = ("online.up.trust.unproven", "online.up.heartbeat.alive", "ready")
 
 

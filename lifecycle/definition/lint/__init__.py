@@ -4,8 +4,8 @@ Law: pure functions from a `Definition` to problems, one module a theme; nothing
 what is refused here is wrong whatever the peer does. Knows no YAML and no page that is used.
 """
 
-from ..definition import Definition
-from ..problem import Problem
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.problem import Problem
 from .causes import causes
 from .exits import exits
 from .header import header
@@ -21,7 +21,22 @@ from .unused import unused
 from .values import values
 from .waiting import waiting
 
-CHECKS = (triggers, junctions, order, names, exits, regions, waiting, reach, unused, causes, routes, header, laws, values)
+CHECKS = (
+    triggers,
+    junctions,
+    order,
+    names,
+    exits,
+    regions,
+    waiting,
+    reach,
+    unused,
+    causes,
+    routes,
+    header,
+    laws,
+    values,
+)
 
 
 def lint(definition: Definition) -> list[Problem]:

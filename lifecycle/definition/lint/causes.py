@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import attrs
 
-from ..definition import Definition
-from ..page import ERROR_WORDS, Cause, Codes
-from ..presets import causes as presets
-from ..problem import Spot, did_you_mean
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import ERROR_WORDS, Cause, Codes
+from lifecycle.definition.presets import causes as presets
+from lifecycle.definition.problem import Spot, did_you_mean
 from .common import Problems
 
 _KINDS = {"close": "close", "http": "http", "error": "error", "match": "refusal", "refusal": "refusal"}
@@ -50,12 +50,17 @@ def _form(row: Cause, at: Spot) -> Problems:
     if row.is_ is None:
         yield at.problem("a cause without a name", "say what it is: `is: lost.…`")
     if not row.otherwise and not kinds and row.text is None:
-        yield at.problem("a cause without a condition never fits", "give it `close`, `http`, `error`, `match`, `text` or `refusal`, or `otherwise: true`")
+        yield at.problem(
+            "a cause without a condition never fits",
+            "give it `close`, `http`, `error`, `match`, `text` or `refusal`, or `otherwise: true`",
+        )
     if row.otherwise and (kinds or row.text is not None):
         yield at.problem("`otherwise` beside a condition", "it fits everything: leave the condition out")
     if len(kinds) > 1 or (row.text is not None and kinds & {"http", "error"}):
         told = [name for name in (*_KINDS, "text") if getattr(row, name)]
-        yield at.problem(f"a cause with {' and '.join(f'`{name}`' for name in told)} never fits", "make it one row each")
+        yield at.problem(
+            f"a cause with {' and '.join(f'`{name}`' for name in told)} never fits", "make it one row each"
+        )
     for index, word in enumerate(row.error):
         if word not in ERROR_WORDS:
             yield (at / "error" / index).problem(f"no error is called `{word}`", did_you_mean(word, ERROR_WORDS))
@@ -67,7 +72,9 @@ def _shadowed(row: Cause, at: Spot, earlier: list[tuple[int, Cause]]) -> Problem
     if all(takers):
         name = f"the cause `{row.is_}`" if row.is_ else "this cause"
         which = " and ".join(f"row {number}" for number in dict.fromkeys(takers))
-        yield at.problem(f"{name} never fits: {which} fits first", "put the special case first, or take one of them out")
+        yield at.problem(
+            f"{name} never fits: {which} fits first", "put the special case first, or take one of them out"
+        )
 
 
 def _atoms(row: Cause) -> list[Cause]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import attrs
 
-from ..definition import Clause, Definition, State
-from ..expression import Expression
-from ..page import Effect
-from ..problem import Problem, Spot
-from ..sources import covers
+from lifecycle.definition.definition import Clause, Definition, State
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import Effect
+from lifecycle.definition.problem import Problem, Spot
+from lifecycle.definition.sources import covers
 
 Problems = Iterator[Problem]
 CALL_EVENTS = ("done", "failed")
@@ -68,7 +68,9 @@ def names_in(value: Any) -> Iterator[str]:
         for part in value:
             yield from names_in(part)
     elif attrs.has(type(value)):
-        yield from names_in([getattr(value, field.name) for field in attrs.fields(type(value)) if field.name not in _PLACES])
+        yield from names_in(
+            [getattr(value, field.name) for field in attrs.fields(type(value)) if field.name not in _PLACES]
+        )
 
 
 def declared(definition: Definition, group: str, name: str) -> Spot:

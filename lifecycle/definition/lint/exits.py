@@ -4,8 +4,8 @@ Law: `done` is heard by the one state that it belongs to; `failed` and named exi
 the first state that takes them.
 """
 
-from ..definition import Definition, State
-from ..sources import covers
+from lifecycle.definition.definition import Definition, State
+from lifecycle.definition.sources import covers
 from .common import Problems, named, outward, takes
 
 
@@ -22,7 +22,10 @@ def _call(definition: Definition, state: State) -> Problems:
         return
     at = state.at / "call"
     if not _hears(state, "done"):
-        yield at.problem(f"nothing in {named(state)} hears that the call `{state.call.name}` is done", "give the state a clause with `on: done`")
+        yield at.problem(
+            f"nothing in {named(state)} hears that the call `{state.call.name}` is done",
+            "give the state a clause with `on: done`",
+        )
     if not any(_hears(around, "failed") for around in outward(definition, state.path)):
         what = f"neither {named(state)} nor a state around it hears that the call `{state.call.name}` has failed"
         yield at.problem(what, "give one of them a clause with `on: failed`")
@@ -36,9 +39,17 @@ def _final(definition: Definition, state: State) -> Problems:
     around = list(outward(definition, parent))
     if state.final == "done":
         if not _hears(around[0], "done"):
-            yield at.problem(f"`{state.path}` ends `{parent}`, which does not hear `done`", f"give `{parent}` a clause with `on: done`")
-    elif not any(_hears(each, state.final) for each in around) and not any(covers(family, state.final) for family in definition.leaves):
-        yield at.problem(f"`{state.path}` ends with `{state.final}`, which no state around it takes", "give one of them a clause for it")
+            yield at.problem(
+                f"`{state.path}` ends `{parent}`, which does not hear `done`",
+                f"give `{parent}` a clause with `on: done`",
+            )
+    elif not any(_hears(each, state.final) for each in around) and not any(
+        covers(family, state.final) for family in definition.leaves
+    ):
+        yield at.problem(
+            f"`{state.path}` ends with `{state.final}`, which no state around it takes",
+            "give one of them a clause for it",
+        )
 
 
 def _vain(state: State) -> Problems:
@@ -49,7 +60,10 @@ def _vain(state: State) -> Problems:
                 what = f"`{clause.id}` waits for `done`, and {named(state)} has no call and no state with `final: done` directly in it"
                 yield at.problem(what, "`done` is heard by the state of the call, or right around the final state")
             if event == "failed" and not any(inner.call for inner in state.walk()):
-                yield at.problem(f"`{clause.id}` waits for `failed`, and there is no call in {named(state)}", "put it where the call is, or around it")
+                yield at.problem(
+                    f"`{clause.id}` waits for `failed`, and there is no call in {named(state)}",
+                    "put it where the call is, or around it",
+                )
 
 
 def _hears(state: State, event: str) -> bool:

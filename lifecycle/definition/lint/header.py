@@ -4,9 +4,9 @@ Law: the role decides which effects exist: a server does not dial, and a session
 A fragment may do all that one of its users could.
 """
 
-from ..definition import Definition
-from ..page import Dial
-from ..problem import Spot
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import Dial
+from lifecycle.definition.problem import Spot
 from .common import Problems, effects
 
 _WITH_TRANSPORT = ("client", "server")
@@ -37,17 +37,27 @@ def _effects(definition: Definition, role: str) -> Problems:
     for effect, at in effects(definition):
         allowed = _ROLES.get(effect.word, (role,))
         if role not in allowed:
-            yield at.problem(f"`{effect.word}` in a page with the role {role}", f"only a {' or a '.join(allowed)} can do that")
+            yield at.problem(
+                f"`{effect.word}` in a page with the role {role}", f"only a {' or a '.join(allowed)} can do that"
+            )
 
 
 def _codec(definition: Definition) -> Problems:
     if definition.role is None or definition.messages.codec is not None:
         return
-    senders: list[tuple[str, Spot]] = [(f"`send: {effect.argument}`", at) for effect, at in effects(definition) if effect.word == "send"]
-    senders += [(f"the call `{name}` yields frames", definition.at / "calls" / name) for name, call in definition.calls.items() if call.yields]
+    senders: list[tuple[str, Spot]] = [
+        (f"`send: {effect.argument}`", at) for effect, at in effects(definition) if effect.word == "send"
+    ]
+    senders += [
+        (f"the call `{name}` yields frames", definition.at / "calls" / name)
+        for name, call in definition.calls.items()
+        if call.yields
+    ]
     senders += [("`requests`", definition.at / "requests")] if definition.requests else []
     for what, at in senders:
-        yield at.problem(f"{what}, and the page has no codec", "say how frames are written: `messages: {codec: json}`", key=True)
+        yield at.problem(
+            f"{what}, and the page has no codec", "say how frames are written: `messages: {codec: json}`", key=True
+        )
 
 
 def _inbox(definition: Definition) -> Problems:
@@ -56,7 +66,9 @@ def _inbox(definition: Definition) -> Problems:
         return
     for key, policy in (("key", "latest"), ("pause", "wait")):
         if getattr(inbox, key) is not None and inbox.when_full != policy:
-            yield (at / key).problem(f"`{key}` with `when_full: {inbox.when_full}`", f"it belongs to `when_full: {policy}`", key=True)
+            yield (at / key).problem(
+                f"`{key}` with `when_full: {inbox.when_full}`", f"it belongs to `when_full: {policy}`", key=True
+            )
     heartbeat = any(clock.kind == "silent" for clock in definition.clocks)
     if inbox.when_full == "wait" and inbox.pause is None and heartbeat:
         what = "`when_full: wait` without `pause`, and a clock that notices silence"

@@ -6,7 +6,7 @@ state is the opposite, and is checked here too: it has no way out at all.
 
 from collections.abc import Mapping
 
-from ..definition import Definition, State
+from lifecycle.definition.definition import Definition, State
 from .common import Problems, entered, named
 
 
@@ -29,7 +29,9 @@ def _ways_out(state: State) -> Problems:
     for index, clause in enumerate(others):
         if clause.free:
             later = state.clauses[index + 1]
-            yield later.at.problem(f"`{later.id}` is never tried: `{clause.id}` before it has no condition", "put it last", key=True)
+            yield later.at.problem(
+                f"`{later.id}` is never tried: `{clause.id}` before it has no condition", "put it last", key=True
+            )
             break
     for clause in state.clauses:
         if clause.to is None:
@@ -43,17 +45,23 @@ def _idle(definition: Definition, state: State) -> Problems:
     for key, value in has.items():
         if value:
             what = f"{named(state)} is a junction, and has `{key}`"
-            yield (state.at / key).problem(what, "a junction waits for nothing: give its clauses triggers, or take it out", key=True)
+            yield (state.at / key).problem(
+                what, "a junction waits for nothing: give its clauses triggers, or take it out", key=True
+            )
 
 
 def _final(state: State) -> Problems:
     for key in ("clauses", "call", "states"):
         if getattr(state, key):
-            yield (state.at / key).problem(f"{named(state)} is final, and has `{key}`", "nothing happens in a final state", key=True)
+            yield (state.at / key).problem(
+                f"{named(state)} is final, and has `{key}`", "nothing happens in a final state", key=True
+            )
 
 
 def _circles(definition: Definition) -> Problems:
-    ways = {state.path: _next(definition, state) for state in definition.states.values() if state.junction and state.path}
+    ways = {
+        state.path: _next(definition, state) for state in definition.states.values() if state.junction and state.path
+    }
     told: set[str] = set()
     for path in ways:
         circle = _circle(ways, (path,))

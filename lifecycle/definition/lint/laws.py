@@ -3,9 +3,9 @@
 Law: a law that speaks of nothing is kept by every page, and so is worth nothing.
 """
 
-from ..definition import Definition
-from ..page import Law, Leading, Situation
-from ..problem import Spot, did_you_mean
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import Law, Leading, Situation
+from lifecycle.definition.problem import Spot, did_you_mean
 from .common import Problems
 
 _KINDS = ("never", "always", "leads_to", "sometimes")
@@ -43,7 +43,11 @@ def _situation(definition: Definition, given: Situation, kind: str, at: Spot) ->
         yield at.problem(f"`{kind}` of nothing", "say `in`, `while` or `when`")
     known = {"transport.open", *definition.parameters, *definition.variables}
     for name in sorted(given.when.names - known) if given.when else ():
-        yield (at / "when").problem(f"a law reads `{name}`, which is no parameter and no variable", did_you_mean(name, known))
+        yield (at / "when").problem(
+            f"a law reads `{name}`, which is no parameter and no variable", did_you_mean(name, known)
+        )
     for name in sorted(given.when.names & set(definition.variables)) if given.when else ():
         if definition.variables[name].kind == "kept":
-            yield (at / "when").problem(f"a law reads `{name}`, which is only kept", "what is kept is passed on, never asked")
+            yield (at / "when").problem(
+                f"a law reads `{name}`, which is only kept", "what is kept is passed on, never asked"
+            )

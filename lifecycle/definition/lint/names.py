@@ -5,9 +5,9 @@ Law: an event that nothing tells cannot occur, so whoever waits for it waits in 
 
 from collections.abc import Iterator
 
-from ..definition import Clause, Definition
-from ..problem import Spot, did_you_mean
-from ..sources import covers
+from lifecycle.definition.definition import Clause, Definition
+from lifecycle.definition.problem import Spot, did_you_mean
+from lifecycle.definition.sources import covers
 from .common import CALL_EVENTS, Problems, named
 
 OURS = (*CALL_EVENTS, "timer", "opened", "closed", "heard")
@@ -18,16 +18,26 @@ def names(definition: Definition) -> Problems:
     """Check the names of events, and that no clause id is used twice."""
     for what, event, at in _waited_for(definition):
         if not _told(definition, event):
-            yield at.problem(f"{what} `{event}`, which nothing tells", did_you_mean(event, definition.sources, "nothing is told by that name"))
+            yield at.problem(
+                f"{what} `{event}`, which nothing tells",
+                did_you_mean(event, definition.sources, "nothing is told by that name"),
+            )
     for event, at in _told_by_page(definition):
         if event.partition(".")[0] in OURS:
-            yield at.problem(f"an event called `{event}`", f"names that begin with {', '.join(OURS)} are the library's: choose another", key=True)
+            yield at.problem(
+                f"an event called `{event}`",
+                f"names that begin with {', '.join(OURS)} are the library's: choose another",
+                key=True,
+            )
     yield from _ids(definition)
 
 
 def _told(definition: Definition, event: str) -> bool:
     # what a fragment lets pass is a family: any member may come
-    return any(covers(event, source) or (kind == "left" and covers(source, event)) for source, kind in definition.sources.items())
+    return any(
+        covers(event, source) or (kind == "left" and covers(source, event))
+        for source, kind in definition.sources.items()
+    )
 
 
 def _waited_for(definition: Definition) -> Iterator[tuple[str, str, Spot]]:
@@ -64,4 +74,8 @@ def _ids(definition: Definition) -> Problems:
             first = known.setdefault(clause.id, clause)
             if first is not clause:
                 place = named(definition.states[first.state])
-                yield clause.at.problem(f"`{clause.id}` is a clause of {place} already", "an id is used once in a page: choose a new one", key=True)
+                yield clause.at.problem(
+                    f"`{clause.id}` is a clause of {place} already",
+                    "an id is used once in a page: choose a new one",
+                    key=True,
+                )

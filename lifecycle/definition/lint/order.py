@@ -7,8 +7,8 @@ right, and no problem.
 
 from itertools import combinations
 
-from ..definition import Clause, Clock, Definition, State
-from ..sources import covers, overlap
+from lifecycle.definition.definition import Clause, Clock, Definition, State
+from lifecycle.definition.sources import covers, overlap
 from .common import CALL_EVENTS, Problems, named, takes, writer
 
 

@@ -6,8 +6,8 @@ at all; what has one here is for the explored law `reachable` to say.
 
 from collections.abc import Iterator
 
-from ..definition import Definition, State
-from ..sources import covers, overlap
+from lifecycle.definition.definition import Definition, State
+from lifecycle.definition.sources import covers, overlap
 from .common import Problems, entered, outward
 
 
@@ -17,7 +17,11 @@ def reach(definition: Definition) -> Problems:
     for state in definition.states.values():
         # inside a state that is never entered, nothing else needs saying
         if state.path not in found and definition.parents[state.path] in found:
-            yield state.at.problem(f"`{state.path}` is never entered", "no clause leads to it and it is not initial: lead one there, or take it out", key=True)
+            yield state.at.problem(
+                f"`{state.path}` is never entered",
+                "no clause leads to it and it is not initial: lead one there, or take it out",
+                key=True,
+            )
     yield from _causes(definition)
 
 
@@ -40,7 +44,11 @@ def _active(definition: Definition, path: str) -> Iterator[State]:
 
 
 def _causes(definition: Definition) -> Problems:
-    taken = [event for state in definition.states.values() for event in (*state.ignore, *(e for c in state.clauses for e in c.on))]
+    taken = [
+        event
+        for state in definition.states.values()
+        for event in (*state.ignore, *(e for c in state.clauses for e in c.on))
+    ]
     taken += definition.leaves
     told: set[str] = set()
     for index, row in enumerate(definition.causes):
@@ -48,9 +56,15 @@ def _causes(definition: Definition) -> Problems:
         family = event.partition(".")[0]
         if row.use is None and event and not any(covers(each, event) for each in taken):
             what = f"this cause is `{event}`, which no state takes"
-            yield (definition.at / "causes" / index / "is").problem(what, f"give a state a clause with `on: {event}`, or a family of it")
+            yield (definition.at / "causes" / index / "is").problem(
+                what, f"give a state a clause with `on: {event}`, or a family of it"
+            )
         # one page need not care for all that a preset tells apart, but its family must lead somewhere
-        if row.use is not None and f"{row.use} {family}" not in told and not any(overlap(each, family) for each in taken):
+        if (
+            row.use is not None
+            and f"{row.use} {family}" not in told
+            and not any(overlap(each, family) for each in taken)
+        ):
             told.add(f"{row.use} {family}")
             what = f"the preset `{row.use}` tells `{event}`, and no state takes anything of `{family}`"
             yield (definition.at / "causes").problem(what, f"give a state a clause with `on: {family}`", key=True)

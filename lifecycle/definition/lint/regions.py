@@ -7,8 +7,8 @@ regions or to what is around them, and one variable is set by one of them.
 from collections.abc import Iterator
 from itertools import combinations
 
-from ..definition import Clause, Definition, State
-from ..sources import overlap
+from lifecycle.definition.definition import Clause, Definition, State
+from lifecycle.definition.sources import overlap
 from .common import CALL_EVENTS, Problems, outward
 
 
@@ -41,8 +41,12 @@ def _against(definition: Definition, state: State) -> Problems:
             event = _shared(outer, inner)
             if event:
                 place = f"`{state.path}`" if state.path else "the page"
-                what = f"`{inner.id}` takes `{event}` in a region of {place}, and `{outer.id}` takes it around the regions"
-                yield (inner.at / "on").problem(what, "one of them would keep the other from happening: leave it to one side")
+                what = (
+                    f"`{inner.id}` takes `{event}` in a region of {place}, and `{outer.id}` takes it around the regions"
+                )
+                yield (inner.at / "on").problem(
+                    what, "one of them would keep the other from happening: leave it to one side"
+                )
 
 
 def _together(state: State) -> Problems:
@@ -51,12 +55,16 @@ def _together(state: State) -> Problems:
             for second in _inside(other, itself=True):
                 event, both = _shared(first, second), _set_by(first) & _set_by(second)
                 if event and both:
-                    what = f"`{first.id}` and `{second.id}`, in two regions, both set `{min(both)}` when `{event}` comes"
+                    what = (
+                        f"`{first.id}` and `{second.id}`, in two regions, both set `{min(both)}` when `{event}` comes"
+                    )
                     yield (second.at / "do").problem(what, "there is no order between regions: let one of them do it")
 
 
 def _statuses(state: State) -> Problems:
-    with_status = [found for region in state.states if (found := next((inner for inner in region.walk() if inner.status), None))]
+    with_status = [
+        found for region in state.states if (found := next((inner for inner in region.walk() if inner.status), None))
+    ]
     for found in with_status[1:]:
         what = f"`{found.path}` has a status, and so has `{with_status[0].path}` in another region"
         yield (found.at / "status").problem(what, "only one region says what a user sees", key=True)

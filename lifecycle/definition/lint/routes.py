@@ -3,13 +3,20 @@
 Law: the first row that matches decides; a row without `match` matches everything.
 """
 
-from ..definition import Definition
-from ..page import Route
-from ..problem import Spot
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import Route
+from lifecycle.definition.problem import Spot
 from .common import Problems
 
 _OUTCOMES = ("deliver", "answer", "raise_", "refusal", "clause", "discard")
-_BESIDE = {"ok": "answer", "result": "answer", "error": "answer", "fields": "raise_", "sequence": "deliver", "dedupe": "deliver"}
+_BESIDE = {
+    "ok": "answer",
+    "result": "answer",
+    "error": "answer",
+    "fields": "raise_",
+    "sequence": "deliver",
+    "dedupe": "deliver",
+}
 
 
 def routes(definition: Definition) -> Problems:
@@ -20,7 +27,10 @@ def routes(definition: Definition) -> Problems:
         yield from _form(row, at)
         before = next((number for number, other in enumerate(rows[:index], 1) if _covers(other, row)), None)
         if before is not None:
-            yield at.problem(f"this route never matches: route {before} matches first", "put the special case first, or take one of them out")
+            yield at.problem(
+                f"this route never matches: route {before} matches first",
+                "put the special case first, or take one of them out",
+            )
         if row.clause is not None:
             yield from _clause(definition, row.clause, at / "clause")
 
@@ -29,10 +39,14 @@ def _form(row: Route, at: Spot) -> Problems:
     found = [name.removesuffix("_") for name in _OUTCOMES if getattr(row, name)]
     if len(found) != 1:
         what = f"a route with {' and '.join(f'`{name}`' for name in found)}" if found else "a route without an outcome"
-        yield at.problem(what, "one of deliver, answer, raise, refusal, clause, discard: say what becomes of the message")
+        yield at.problem(
+            what, "one of deliver, answer, raise, refusal, clause, discard: say what becomes of the message"
+        )
     for name, owner in _BESIDE.items():
         if getattr(row, name) and not getattr(row, owner):
-            yield (at / name).problem(f"`{name}` without `{owner.removesuffix('_')}`", "it means nothing here: leave it out", key=True)
+            yield (at / name).problem(
+                f"`{name}` without `{owner.removesuffix('_')}`", "it means nothing here: leave it out", key=True
+            )
 
 
 def _covers(before: Route, row: Route) -> bool:

@@ -3,10 +3,10 @@
 Law: looks at one clause and its state at a time.
 """
 
-from ..backoff import Backoff
-from ..definition import Clause, Clock, Definition, State
-from ..expression import Expression
-from ..page import Parameter
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clause, Clock, Definition, State
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import Parameter
 from .common import Problems, named, outward
 
 
@@ -23,7 +23,9 @@ def triggers(definition: Definition) -> Problems:
 
 def _trigger(state: State, clause: Clause) -> Problems:
     if clause.on and clause.clock:
-        yield clause.at.problem(f"`{clause.id}` has two triggers, an event and a clock", "make it two clauses", key=True)
+        yield clause.at.problem(
+            f"`{clause.id}` has two triggers, an event and a clock", "make it two clauses", key=True
+        )
     if not clause.on and not clause.clock and not (state.junction and state.path):
         what = f"`{clause.id}` has no trigger, and {named(state)} is no junction"
         yield clause.at.problem(what, "give it `on`, `after` or `silent`", key=True)
@@ -48,11 +50,17 @@ def _waits(definition: Definition, clause: Clause) -> Problems:
     at = clause.at / clock.kind
     inside = _backoffs(definition, clock)
     if inside and not _is_backoff(definition, clock):
-        yield at.problem(f"`{clause.id}` computes with the backoff `{inside[0]}`", "name the backoff alone; its parts are its length")
+        yield at.problem(
+            f"`{clause.id}` computes with the backoff `{inside[0]}`", "name the backoff alone; its parts are its length"
+        )
     elif inside and clock.by is None:
-        yield at.problem(f"`{clause.id}` waits by the backoff `{inside[0]}` without `by`", "say which wait it is: `by:` and a count")
+        yield at.problem(
+            f"`{clause.id}` waits by the backoff `{inside[0]}` without `by`", "say which wait it is: `by:` and a count"
+        )
     elif clock.by is not None and not inside:
-        yield (clause.at / "by").problem(f"`{clause.id}` has `by`, and `{clock.text}` is no backoff", "leave it out, or name a backoff parameter")
+        yield (clause.at / "by").problem(
+            f"`{clause.id}` has `by`, and `{clock.text}` is no backoff", "leave it out, or name a backoff parameter"
+        )
     elif clock.by is not None and definition.variables[clock.by].kind != "count":
         kind = definition.variables[clock.by].kind
         yield (clause.at / "by").problem(f"`{clause.id}` has `by: {clock.by}`, which is of type {kind}", "name a count")
@@ -74,9 +82,14 @@ def _proof(definition: Definition, clause: Clause) -> Problems:
     at = clause.at / "proof"
     status = next((state.status for state in outward(definition, clause.state) if state.status), None)
     if clause.clock is None or clause.clock.kind != "after":
-        yield at.problem(f"`{clause.id}` proves health without having waited", "put `proof: true` on a clause with `after`")
+        yield at.problem(
+            f"`{clause.id}` proves health without having waited", "put `proof: true` on a clause with `after`"
+        )
     elif status != "ready":
-        yield at.problem(f"`{clause.id}` proves health where the status is {status or 'not said'}", "only a state that is ready can prove it")
+        yield at.problem(
+            f"`{clause.id}` proves health where the status is {status or 'not said'}",
+            "only a state that is ready can prove it",
+        )
     elif not _lasts(definition, clause.clock):
         what = f"`{clause.id}` proves health after `{clause.clock.text.removeprefix('after ')}`, which may be 0 s"
         yield at.problem(what, "wait for a parameter with a `min` above 0 s")

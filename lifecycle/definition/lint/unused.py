@@ -4,7 +4,7 @@ Law: a name that nobody reads is a leftover or a misspelling, and says so. What 
 told at the use.
 """
 
-from ..definition import Definition
+from lifecycle.definition.definition import Definition
 from .common import Problems, declared, effects, names_in
 
 
@@ -28,7 +28,15 @@ def unused(definition: Definition) -> Problems:
 
 
 def _read(definition: Definition) -> set[str]:
-    parts = (definition.root, definition.variables, definition.dial, definition.calls, definition.messages, definition.requests, definition.laws)
+    parts = (
+        definition.root,
+        definition.variables,
+        definition.dial,
+        definition.calls,
+        definition.messages,
+        definition.requests,
+        definition.laws,
+    )
     return {name for part in parts for name in names_in(part)}
 
 

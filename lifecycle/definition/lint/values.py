@@ -5,10 +5,10 @@ Law: what is counted has a bound, for it is explored; what is kept is passed on,
 
 from collections.abc import Mapping
 
-from ..definition import Clause, Definition
-from ..expression import Expression, is_number
-from ..page import Parameter, Variable
-from ..problem import Spot
+from lifecycle.definition.definition import Clause, Definition
+from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.page import Parameter, Variable
+from lifecycle.definition.problem import Spot
 from .common import Problems, declared
 
 
@@ -18,16 +18,26 @@ def values(definition: Definition) -> Problems:
         at = declared(definition, "variables", name)
         yield from _variable(name, variable, at)
         if variable.from_ is not None and definition.role not in (None, "server"):
-            yield (at / "from").problem(f"`{name}` has `from` in a page with the role {definition.role}", "only a server has an upgrade request", key=True)
+            yield (at / "from").problem(
+                f"`{name}` has `from` in a page with the role {definition.role}",
+                "only a server has an upgrade request",
+                key=True,
+            )
     for name, parameter in definition.parameters.items():
-        yield from _within("default of the parameter", name, parameter, parameter.default, declared(definition, "parameters", name))
+        yield from _within(
+            "default of the parameter", name, parameter, parameter.default, declared(definition, "parameters", name)
+        )
     for clause in definition.clauses.values():
         yield from _asked(definition.variables, clause)
 
 
 def _variable(name: str, variable: Variable, at: Spot) -> Problems:
     if variable.kind == "count" and variable.max is None:
-        yield at.problem(f"the count `{name}` has no `max`", "say how far it can go: a number, or an expression over parameters", key=True)
+        yield at.problem(
+            f"the count `{name}` has no `max`",
+            "say how far it can go: a number, or an expression over parameters",
+            key=True,
+        )
     if variable.kind != "duration":  # a duration may start outside: its bounds are for what a peer asks
         yield from _within("first value of", name, variable, variable.initial, at)
 
@@ -41,9 +51,14 @@ def _within(what: str, name: str, declared_as: Parameter | Variable, value: obje
 
 def _asked(variables: Mapping[str, Variable], clause: Clause) -> Problems:
     length = clause.clock.length if clause.clock else None
-    asked = [("when", clause.when)] + ([(clause.clock.kind, length)] if clause.clock and isinstance(length, Expression) else [])
+    asked = [("when", clause.when)] + (
+        [(clause.clock.kind, length)] if clause.clock and isinstance(length, Expression) else []
+    )
     for key, expression in asked:
         for name in sorted(expression.names if isinstance(expression, Expression) else ()):
             if name in variables and variables[name].kind == "kept":
                 what = f"`{clause.id}` asks for `{name}`, which is only kept"
-                yield (clause.at / key).problem(what, "what is kept is passed on, never asked: keep what you need in a count, flag, choice or duration")
+                yield (clause.at / key).problem(
+                    what,
+                    "what is kept is passed on, never asked: keep what you need in a count, flag, choice or duration",
+                )

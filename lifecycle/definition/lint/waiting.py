@@ -6,9 +6,9 @@ that runs only `while` something else is active suffices is left to the explored
 
 from collections.abc import Iterator
 
-from ..definition import Clock, Definition, State
-from ..expression import Expression
-from ..page import OPTIONAL
+from lifecycle.definition.definition import Clock, Definition, State
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import OPTIONAL
 from .common import Problems, named
 
 
@@ -23,7 +23,11 @@ def waiting(definition: Definition) -> Problems:
             yield state.at.problem(what, "give it an `after` with a `to`, or say `rest: true`", key=True)
     if definition.role:
         for state in _nameless(definition.root):
-            yield state.at.problem(f"{named(state)} has no status, nor has a state around it", "say what a user sees there: `status:`", key=True)
+            yield state.at.problem(
+                f"{named(state)} has no status, nor has a state around it",
+                "say what a user sees there: `status:`",
+                key=True,
+            )
 
 
 def _endless(definition: Definition, state: State) -> list[State]:

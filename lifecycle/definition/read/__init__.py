@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path as File
+from typing import Any
 
 import attrs
 
@@ -146,7 +147,8 @@ class _Reader:
 def _presets() -> Mapping[str, tuple[Cause, ...]]:
     file = File(str(resources.files(__package__))) / "causes.yaml"
     value, _ = yaml12.read_file(file)
-    made: Mapping[str, tuple[Cause, ...]] = converter().structure(value, Mapping[str, tuple[Cause, ...]])
+    kind: Any = Mapping[str, tuple[Cause, ...]]
+    made: Mapping[str, tuple[Cause, ...]] = converter().structure(value, kind)
     return made
 
 

@@ -174,7 +174,7 @@ def variable(given: Any, _: Any) -> page.Variable:
         kind=kind,  # type: ignore[arg-type]
         initial=initial,
         of=tuple(given.get("of", ())),
-        from_=source,  # type: ignore[arg-type]
+        from_=source,
         else_=given.get("else"),
         **ends,
     )
@@ -193,7 +193,7 @@ def _end(kind: str, given: Any, step: str) -> Any:
 def pick(given: Any, _: Any) -> page.Pick:
     """A path, `{UNIT: path, else: duration}`, or `{max: path}`."""
     if isinstance(given, str):
-        return page.Pick(path=scalars.path(given, None))  # type: ignore[arg-type]
+        return page.Pick(path=scalars.path(given, None))
     telling = ("ms", "s", "min", "h", "d", "max")
     name, where = _typed(given, telling, {"else"}, "place of a value")
     at = scalars.path(where, None)

@@ -67,8 +67,8 @@ def _key(name: str) -> str:
 
 
 def _class_hook(cls: type, conv: cattrs.Converter) -> Hook:
-    names = {field.name: override(rename=_key(field.name)) for field in attrs.fields(cls)}
-    inner = make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True, **names)
+    names: dict[str, Any] = {field.name: override(rename=_key(field.name)) for field in attrs.fields(cls)}
+    inner: Hook = make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True, **names)
     empty = issubclass(cls, page.State)
 
     def hook(value: Any, _: Any) -> Any:
@@ -164,11 +164,10 @@ def converter() -> cattrs.Converter:
     """The converter for pages; made once, for its generated hooks are worth keeping."""
     if not _made:
         conv = cattrs.Converter(detailed_validation=True)
-        conv.register_structure_hook_factory(attrs.has, _class_hook)
-        conv.register_structure_hook_factory(lambda kind: get_origin(kind) in {Mapping, dict} or _origin_name(kind) == "Mapping", _mapping_hook)
-        conv.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_hook)
-        conv.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal_hook)
-        conv.register_structure_hook_factory(lambda kind: get_origin(kind) in {Union, UnionType}, _union_hook)
+        factory: Any = conv.register_structure_hook_factory  # its own type is narrower than what it takes
+        factory(attrs.has, _class_hook)
+        for origins, make in _FACTORIES.items():
+            factory(_has_origin(origins), make)
         conv.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: value)
         for kind, hook in {**scalars.HOOKS, **short.FORMS}.items():
             conv.register_structure_hook_func(_is(kind), hook)
@@ -180,5 +179,13 @@ def _is(kind: object) -> Callable[[Any], bool]:
     return lambda other: other is kind
 
 
-def _origin_name(kind: object) -> str:
-    return getattr(get_origin(kind), "__name__", "")
+def _has_origin(origins: tuple[Any, ...]) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) in origins
+
+
+_FACTORIES: dict[tuple[Any, ...], Callable[[Any, cattrs.Converter], Hook]] = {
+    (Mapping,): _mapping_hook,
+    (tuple,): _tuple_hook,
+    (Literal,): _literal_hook,
+    (Union, UnionType): _union_hook,
+}

@@ -1,0 +1,245 @@
+"""The command line: what it prints, and how it exits."""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from lifecycle.cli import main
+from lifecycle.definition.read import bundled, specs
+
+BROKEN = """\
+lifecycle: 1
+page: broken
+role: client
+hears: {disconnect: {}}
+states:
+  idle:
+    status: idle
+    rest: true
+    clauses:
+      B1: {on: disconect, to: idel}
+      B2: {after: 5, to: idle}
+"""
+
+
+def run(*arguments):
+    """Run the command line in this process; its exit code."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    return exit_.value.code
+
+
+def test_check_of_bundled_pages_is_good(capsys):
+    """Every bundled page passes, one line each."""
+    assert run("check") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(bundled())
+
+
+def test_check_tells_every_problem_with_its_place(tmp_path, capsys):
+    """A wrong page exits with 2, and each problem is a line with file, line and column on stderr."""
+    page = tmp_path / "broken.yaml"
+    page.write_text(BROKEN)
+    assert run("check", str(page)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{page}:11:19: expected a duration, found `5`: write the number with its unit, such as `10 s`" in err
+
+
+def test_check_as_json_is_one_object(tmp_path, capsys):
+    """With --json the same problems are data."""
+    page = tmp_path / "broken.yaml"
+    page.write_text(BROKEN)
+    assert run("check", str(page), "--json") == 2
+    [report] = json.loads(capsys.readouterr().out)["pages"]
+    assert report["good"] is False
+    assert {"file", "line", "column", "what", "remedy", "text"} <= set(report["problems"][0])
+
+
+def test_check_verbose_lists_the_interface(capsys):
+    """-v says what can be set, and which page it comes from."""
+    assert run("check", "websocket", "-v") == 0
+    out = capsys.readouterr().out
+    assert "parameter heartbeat_after: duration, 20 s  (from heartbeat)" in out
+    assert "parameter token: secret, optional  (from websocket)" in out
+    assert "variable waiting.attempts: count  (from reconnect)" in out
+
+
+def test_unknown_page_is_bad_input(capsys):
+    """A name that is no bundled page exits with 2 and offers the nearest."""
+    assert run("check", "websockt") == 2
+    assert "did you mean `websocket`?" in capsys.readouterr().err
+
+
+def test_missing_file_is_bad_input(tmp_path, capsys):
+    """A file that is not there exits with 2, without a traceback."""
+    assert run("check", str(tmp_path / "nothing.yaml")) == 2
+    err = capsys.readouterr().err
+    assert "cannot be read" in err
+    assert "Traceback" not in err
+
+
+def test_folder_without_pages_is_bad_input(tmp_path, capsys):
+    """An empty folder is not silently good."""
+    assert run("check", str(tmp_path)) == 2
+    assert "holds no pages" in capsys.readouterr().err
+
+
+def test_unknown_option_is_bad_input(capsys):
+    """What click does not know exits with 2."""
+    assert run("check", "--nonsense") == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys):
+    """Both are there, and good."""
+    assert run("--help") == 0
+    assert "connect" in capsys.readouterr().out
+    assert run("--version") == 0
+
+
+def test_draw_writes_and_check_agrees(tmp_path, capsys):
+    """What was just drawn is what the page is."""
+    assert run("draw", "heartbeat", "reconnect", "-o", str(tmp_path)) == 0
+    assert {file.suffix for file in tmp_path.iterdir()} == {".mmd", ".dot", ".svg", ".md"}
+    assert run("draw", "heartbeat", "reconnect", "-o", str(tmp_path), "--check") == 0
+
+
+def test_draw_check_names_the_clause_whose_target_changed(tmp_path, capsys):
+    """Changing one target in a page makes the check fail and name the clause."""
+    pages, drawings = tmp_path / "pages", tmp_path / "diagrams"
+    shutil.copytree(specs(), pages)
+    assert run("draw", str(pages), "-o", str(drawings)) == 0
+    capsys.readouterr()
+    page = pages / "websocket.yaml"
+    page.write_text(page.read_text().replace("WS4: {on: refused, to: failed}", "WS4: {on: refused, to: waiting}"))
+    assert run("draw", str(pages), "-o", str(drawings), "--check") == 1
+    err = capsys.readouterr().err
+    assert "WS4" in err
+    assert "websocket" in err
+
+
+def test_schema_prints_json(capsys):
+    """The schema is JSON, and the one in the package."""
+    assert run("schema") == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["title"]
+    assert printed == (specs() / "lifecycle.schema.json").read_text()
+
+
+def test_connect_refuses_wrong_parameters_all_at_once(capsys):
+    """Unknown, wrong and malformed parameters are told together, and nothing is dialled."""
+    assert run("connect", "websocket", "ftp://x", "-p", "colour=red", "-p", "max_attempts=many") == 2
+    err = capsys.readouterr().err
+    assert "no parameter `colour`" in err
+    assert "`max_attempts`: expected a whole number" in err
+    assert "'ftp://x' is no WebSocket URL" in err
+    assert run("connect", "websocket", "ws://x/", "-p", "nonsense") == 2
+    assert "write NAME=VALUE" in capsys.readouterr().err
+
+
+def test_connect_refuses_a_fragment(capsys):
+    """A page without a role cannot be opened, and says why."""
+    assert run("connect", "heartbeat", "ws://127.0.0.1:1/") == 2
+    assert "only pages with `role: client` can be opened" in capsys.readouterr().err
+
+
+def test_connect_gives_up_with_exit_code_1():
+    """A server that is not there: the page's attempts are made, its sentence is told, and the exit code is 1."""
+    command = [sys.executable, "-m", "lifecycle", "connect", "websocket", "ws://127.0.0.1:9/"]
+    fast = ["-p", "max_attempts=2", "-p", "redial={first: 20 ms, max: 40 ms, floor: 10 ms}"]
+    with subprocess.Popen([*command, *fast], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        assert done.wait(30) == 1
+        err = done.stderr.read()
+        done.stdin.close()
+    assert "The server was not to be reached; no more attempts are made." in err
+    assert "Traceback" not in err
+
+
+SERVER = """
+import trio, trio_websocket
+
+async def echo(request):
+    connection = await request.accept()
+    try:
+        while True:
+            await connection.send_message("echo " + await connection.get_message())
+    except trio_websocket.ConnectionClosed:
+        pass
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(trio_websocket.serve_websocket, echo, "127.0.0.1", 0, None)
+        print(server.port, flush=True)
+
+trio.run(main)
+"""
+
+
+@pytest.fixture
+def echo_server():
+    """A real WebSocket server in its own process; its URL."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:
+        yield f"ws://127.0.0.1:{process.stdout.readline().strip()}/"
+        process.kill()
+
+
+def test_connect_sends_lines_and_prints_messages(echo_server, tmp_path):
+    """Lines of stdin go out, answers come in, the end of stdin closes, and steps are traced."""
+    trace = tmp_path / "trace.jsonl"
+    command = [sys.executable, "-m", "lifecycle", "connect", "websocket", echo_server, "--trace", str(trace)]
+    done = subprocess.run(command, input="one\ntwo\n", capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "echo one\necho two\n")
+    steps = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [step["event"] for step in steps] == ["connect", "opened", "disconnect", "closed"]
+
+
+def test_connect_as_json(echo_server):
+    """With --json every line of stdout is an object."""
+    command = [sys.executable, "-m", "lifecycle", "connect", "websocket", echo_server, "--json"]
+    done = subprocess.run(command, input="one\n", capture_output=True, text=True, timeout=30, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"message": "echo one"} in rows
+    assert rows[-1]["step"]["status"] == "closed"
+
+
+def test_output_that_nobody_reads_is_no_traceback():
+    """A closed pipe behind us ends quietly."""
+    script = f"{sys.executable} -m lifecycle check -v | head -1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_page_of_ones_own_from_a_file(echo_server, tmp_path):
+    """A page beside no other uses bundled pages."""
+    page = tmp_path / "mine.yaml"
+    page.write_text(
+        textwrap.dedent("""\
+            lifecycle: 1
+            page: mine
+            role: client
+            hears: {disconnect: {}}
+            causes:
+              - {otherwise: true, is: lost}
+            states:
+              online:
+                use: connection
+                clauses:
+                  M1: {on: done, to: over}
+                  M2: {on: lost, to: over}
+              over: {status: closed, final: done}
+            """)
+    )
+    command = [sys.executable, "-m", "lifecycle", "connect", str(page), echo_server]
+    done = subprocess.run(command, input="x\n", capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "echo x\n"), done.stderr
+
+
+def test_specs_are_where_the_package_says():
+    """The bundled pages are files."""
+    assert all(Path(specs() / f"{name}.yaml").is_file() for name in bundled())
