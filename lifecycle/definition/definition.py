@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 
 from . import page
+from .backoff import Backoff
 from .expression import Expression
 from .problem import Source, Spot
 from .units import say_seconds
@@ -34,7 +35,7 @@ class Clock:
         name: the event that its running out is: `timer.<state>.<text>`.
         state: the path of its state.
         kind: after (since entry), or silent (since the last byte, too).
-        length: seconds, an expression, or the name of a backoff parameter in an expression.
+        length: seconds, an expression (of a backoff, its parameter's name), or a backoff fixed by `with`.
         by: the count that says which wait of a backoff it is.
         within: further states that must be active for it to run.
     """
@@ -42,13 +43,15 @@ class Clock:
     name: str
     state: str
     kind: Literal["after", "silent"]
-    length: page.Length
+    length: page.Length | Backoff
     by: str | None = None
     within: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """As a page says it: `after 10 s`, `silent heartbeat_after`."""
+        if isinstance(self.length, Backoff):
+            return f"{self.kind} {say_seconds(self.length.nominal(1))} and longer"
         length = self.length.text if isinstance(self.length, Expression) else say_seconds(self.length)
         return f"{self.kind} {length}"
 

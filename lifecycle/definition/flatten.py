@@ -139,8 +139,11 @@ class _Flattener:
                     at = one.at / "causes" / index / "use"
                     self.book.tell(at.problem(f"no preset of causes is called `{row.use}`", did_you_mean(row.use, presets.causes())))
                 else:
-                    rows += [attrs.evolve(each, use=row.use) for each in preset]
-        return tuple(rows)
+                    rows += [
+                        attrs.evolve(each, use=row.use, is_=one.event(each.is_) if each.is_ else None) for each in preset
+                    ]
+        # the page's own `otherwise` is the last of all, behind the rows of the pages that it uses
+        return tuple(sorted(rows, key=lambda row: row.otherwise))
 
     def _dial(self) -> page.Dial:
         url, parts = None, {"query": {}, "headers": {}}  # type: ignore[var-annotated]

@@ -25,10 +25,11 @@ def interface(node: Node, book: Book, definition: Definition) -> Iterator[Proble
                 if (id(layer.instance), name) in retired:
                     yield at.problem(f"`{name}` is retired", "an id is never used again: choose a new one", key=True)
     places = _places(node)
-    for one in book.instances[1:]:
-        yield from _renamed(one, book, node)
-        yield from _told(one, definition)
-        yield from _taken(one, definition, places[id(one)])
+    for one in book.instances:
+        if one.use and one.use_at:
+            yield from _renamed(one, one.use, one.use_at / "as", _names(one, book, node))
+            yield from _told(one, one.use_at / "use", definition)
+            yield from _taken(one, one.use_at / "use", definition, places[id(one)])
 
 
 def _clause(name: str, clause: page.Clause, at: Spot) -> Iterator[Problem]:
@@ -49,14 +50,11 @@ def _places(node: Node) -> dict[int, str]:
     return found
 
 
-def _renamed(one: Instance, book: Book, node: Node) -> Iterator[Problem]:
-    names = _names(one, book, node)
-    for name in one.use.as_ if one.use and one.use_at else ():
+def _renamed(one: Instance, use: page.State, at: Spot, names: set[str]) -> Iterator[Problem]:
+    for name in use.as_:
         if not any(covers(name, known) or covers(known, name) for known in names):
-            at = one.use_at / "as" / name  # type: ignore[operator]  # asked for one line above
-            yield at.problem(
-                f"`{one.page.page}` has no event and no call `{name}`", did_you_mean(name, names), key=True
-            )
+            what = f"`{one.page.page}` has no event and no call `{name}`"
+            yield (at / name).problem(what, did_you_mean(name, names), key=True)
 
 
 def _names(one: Instance, book: Book, node: Node) -> set[str]:
@@ -64,34 +62,35 @@ def _names(one: Instance, book: Book, node: Node) -> set[str]:
     own = {*one.page.hears, *one.page.leaves, *one.page.calls}
     own |= {str(row.is_) for row in one.page.causes if row.is_}
     own |= {str(route.raise_) for route in (one.page.messages or page.Messages()).routes if route.raise_}
-    own |= {
-        layer.state.final
-        for inner in node.walk()
-        for layer in inner.layers
-        if layer.instance is one and layer.state.final
-    }
+    layers = [layer for inner in node.walk() for layer in inner.layers if layer.instance is one]
+    own |= {str(layer.state.final) for layer in layers if layer.state.final not in (None, "done")}
     for other in book.instances:
         if other.host is one and other.use:
-            own |= {str(other.use.as_.get(page.Event(name), name)) for name in _names(other, book, node)}
+            own |= {_outside(other.use, name) for name in _names(other, book, node)}
     return own
 
 
-def _told(one: Instance, definition: Definition) -> Iterator[Problem]:
-    for event in one.page.hears if one.use_at else ():
+def _outside(use: page.State, name: str) -> str:
+    """What the page that uses calls an event or call of the used one."""
+    inner = next((inner for inner in use.as_ if covers(inner, name)), None)
+    return name if inner is None else f"{use.as_[inner]}{name.removeprefix(inner)}"
+
+
+def _told(one: Instance, at: Spot, definition: Definition) -> Iterator[Problem]:
+    for event in one.page.hears:
         name = one.event(event)
         if not any(covers(name, source) for source in definition.sources):
             remedy = did_you_mean(name, definition.sources, "tell it by `hears` or a route, or rename it by `as`")
-            yield (one.use_at / "use").problem(f"`{one.page.page}` hears `{name}`, which nothing here tells", remedy)  # type: ignore[operator]  # as above
+            yield at.problem(f"`{one.page.page}` hears `{name}`, which nothing here tells", remedy)
 
 
-def _taken(one: Instance, definition: Definition, place: str) -> Iterator[Problem]:
+def _taken(one: Instance, at: Spot, definition: Definition, place: str) -> Iterator[Problem]:
     around = [definition.states[path] for path in definition.around(place)]
     takers = {
         event for state in around for event in (*state.ignore, *(e for clause in state.clauses for e in clause.on))
     }
     takers |= set(definition.leaves)
-    for leaf in one.page.leaves if one.use_at else ():
-        family = one.event(leaf)
+    for family in map(one.event, one.page.leaves):
         # only what can be told needs a taker; to a fragment, its own users may tell all of it
         told = [source for source in definition.sources if covers(family, source)] + (
             [] if definition.role else [family]
@@ -99,4 +98,4 @@ def _taken(one: Instance, definition: Definition, place: str) -> Iterator[Proble
         for event in told:
             if not any(covers(taker, event) for taker in takers):
                 what = f"`{one.page.page}` lets `{event}` pass, which no state around it takes"
-                yield (one.use_at / "use").problem(what, "give the state that uses it, or one around, a clause for it")  # type: ignore[operator]  # as above
+                yield at.problem(what, "give the state that uses it, or one around, a clause for it")

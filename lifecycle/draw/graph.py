@@ -11,7 +11,8 @@ from typing import Literal
 
 import attrs
 
-from ..definition.definition import Clause, Definition, State
+from lifecycle.definition.definition import Clause, Definition, State
+
 from . import words
 
 Kind = Literal["state", "junction", "final"]
@@ -44,10 +45,11 @@ class Edge:
     @property
     def label(self) -> tuple[str, ...]:
         """Its parts, one a line; the first begins with its id."""
-        parts = [f"{self.clause} {self.trigger}".rstrip() + (" (proof)" if self.proof else "")]
+        parts = [f"{self.clause} {self.trigger}".rstrip()]
         parts += [f"[{self.guard}]"] if self.guard is not None else []
         parts += [f"while {', '.join(self.within)}"] if self.within else []
         parts += [f"/ {words.short(effect)}" for effect in self.effects]
+        parts += ["proof of health"] if self.proof else []
         return tuple(parts)
 
 
@@ -171,7 +173,11 @@ class _Builder:
 
     def lines(self, state: State, *, rests: bool) -> Iterator[str]:
         """What is said of a state; `rest` only where it begins, for it is inherited."""
-        traits = [state.status, f"needs {state.needs}" if state.needs else None, "rest" if state.rest and not rests else None]
+        traits = [
+            f"status {state.status}" if state.status else None,
+            f"needs {state.needs}" if state.needs else None,
+            "rest" if state.rest and not rests else None,
+        ]
         if any(traits):
             yield ", ".join(filter(None, traits))
         if state.used or state.slot:
@@ -180,7 +186,8 @@ class _Builder:
             for effect in effects:
                 yield f"{word} / {words.short(words.effect(effect))}"
         if state.call is not None:
-            yield f"call {state.call.name}, {words.length(self.definition, self.definition.calls[state.call.name].timeout)}"
+            timeout = self.definition.calls[state.call.name].timeout
+            yield f"call {state.call.name}, {words.length(self.definition, timeout)}"
         for clock in state.clocks:
             yield f"timer {words.clock(self.definition, clock)}"
         if state.ignore:

@@ -95,7 +95,9 @@ class _Reader:
             if text.startswith(_STAYS):
                 edges.add((self.path(state), _clause(text.removeprefix(_STAYS)), None))
         states = frozenset(self.paths.values())
-        return Seen(states=states, edges=frozenset(edges), initial=initial, finals=frozenset(finals), unread=tuple(self.unread))
+        return Seen(
+            states=states, edges=frozenset(edges), initial=initial, finals=frozenset(finals), unread=tuple(self.unread)
+        )
 
     def path(self, name: str) -> str:
         name = name.rstrip("xcn")

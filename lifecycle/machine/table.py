@@ -76,6 +76,7 @@ class Table:
             PageError: the step does not end.
         """
         cells = self._starts if row is None else row.cells
+        recorded = False
         while True:
             cell = cells.get(event)
             if cell is not None:
@@ -85,7 +86,10 @@ class Table:
                     pass
             with self._lock:
                 if cell is not None or not self._known(row, event):
+                    if recorded:
+                        raise self._contradiction(event)
                     self._record(row, event, variables, parameters, fields)
+                    recorded = True
                 cells[event] = self._compile(row, event)
 
     def insert(self, before: tuple[int, ...] | None, event: str, log: Log, after: tuple[int, ...] | None) -> None:

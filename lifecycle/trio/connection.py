@@ -6,6 +6,7 @@ cancelling it, and everything has a bound.
 """
 
 import itertools
+import functools
 import math
 import random
 import ssl
@@ -18,6 +19,7 @@ from weakref import WeakSet
 import trio
 
 from ..definition.definition import Definition
+from ..definition.page import Outbox
 from ..definition.parameters import missing_calls, parameter_values
 from ..definition.read import PageLike, read
 from ..errors import (
@@ -82,6 +84,7 @@ class Connection:
         machine = Machine(table_of(self.definition), values)
         dice = random.Random(seed)  # noqa: S311 -- jitter, no secret
         self._driver = Driver(machine, transport or websocket_dialer(tls), calls, self._step, dice)
+        self._driver.over = self._over
         self._history: deque[Step] = deque(maxlen=HISTORY)
         self._watchers: WeakSet[Changes] = WeakSet()
         self._door: Door | None = None
@@ -108,8 +111,8 @@ class Connection:
         """Seconds until the next attempt, while waiting for one."""
         if self.status not in ("waiting", "suspended"):
             return None
-        due = self._driver.timers.next()
-        return max(0.0, due - trio.current_time()) if math.isfinite(due) else None
+        due = min(self._driver.clocks(), default=None)
+        return max(0.0, due - trio.current_time()) if due is not None else None
 
     @property
     def why(self) -> str:
@@ -150,6 +153,8 @@ class Connection:
             raise IllegalEvent(
                 self.definition.name, wish, self.state, allowed, f"the page hears {', '.join(allowed) or 'nothing'}"
             )
+        if self._driver.finished:
+            raise IllegalEvent(self.definition.name, wish, (), (), "the connection has ended")
         self._driver.dispatch(Event(wish, fields))
 
     async def ready(self, timeout: float | None = None) -> None:
@@ -182,7 +187,8 @@ class Connection:
         error = self._at_rest_error()
         if error is not None:
             raise NotSent("the message was not sent", cause=str(error()))
-        return self._driver.mail.post(message)
+        outbox = self.definition.messages.outbox or Outbox()
+        return self._driver.mail.post(message, self._driver.machine.value(outbox.until_ready))
 
     async def send(self, message: Any) -> Ticket:
         """Send a message: return when its last byte was given to the system.
@@ -238,11 +244,8 @@ class Connection:
 
     async def __anext__(self) -> Any:
         """The next message or mark."""
-        mail = self._driver.mail
         try:
-            if not len(mail.inbox):
-                self._raise_at_rest()
-            return await mail.receive()
+            return await self._driver.mail.receive(self._raise_at_rest)
         except ConnectionEnded:
             raise StopAsyncIteration from None
 
@@ -252,7 +255,7 @@ class Connection:
         try:
             self._wish_end()
             while not driver.finished and self.status not in ("closed", "failed", "idle"):
-                last = driver.timers.last()
+                last = max(driver.clocks(), default=0.0)
                 with trio.move_on_at(max(trio.current_time(), last) + _BELT) as belt:
                     await driver.changed.wait()
                 if belt.cancelled_caught:
@@ -269,20 +272,26 @@ class Connection:
         Raises:
             DriverFailed: a fault of ours.
         """
-        try:
-            async with trio.open_nursery() as nursery:
+        self._refuse_again()
+        driver = self._driver
+        async with trio.open_nursery() as nursery:
+            try:
                 self._begin(nursery)
                 task_status.started(self)
-                while not self._driver.finished:
-                    await self._driver.changed.wait()
+                while not driver.finished:
+                    await driver.changed.wait()
+            except trio.Cancelled:
+                driver.goodbye()
+                raise
+            finally:  # while the nursery is open: a task of somebody else may be using the connection
+                driver.finish()
                 nursery.cancel_scope.cancel()
-        finally:
-            self._end()
-        raise_failure(self._driver)
+        raise_failure(driver)
 
     async def __aenter__(self) -> Self:
         """Start; the page is told `connect` if it hears it."""
-        self._door = Door(self._driver, self._begin, self._end, self.aclose)
+        self._refuse_again()
+        self._door = Door(self._driver, self._begin, self.aclose)
         await self._door.enter()
         return self
 
@@ -298,14 +307,17 @@ class Connection:
     def _begin(self, nursery: trio.Nursery) -> None:
         self._driver.begin(nursery)
         if "connect" in self.definition.hears and not self._driver.finished:
-            self.tell("connect")
+            try:
+                self.tell("connect")
+            except IllegalEvent as error:  # the page hears it and does not take it: its proof was skipped
+                self._driver.fail(error)
 
-    def _end(self) -> None:
-        self._driver.finish()
-        self._driver.mail.finish(
-            self._at_rest_error() or (lambda: ConnectionEnded("the connection has ended", cause=self.why))
-        )
-        self._driver.changed.wake()
+    def _refuse_again(self) -> None:
+        if self._driver.begun:
+            raise ConnectionEnded("a connection runs once: make another one")
+
+    def _over(self) -> None:
+        self._driver.mail.finish(self._at_rest_error())
         for watcher in list(self._watchers):
             watcher.end()
 
@@ -328,11 +340,13 @@ class Connection:
 
     def _at_rest_error(self) -> Any:
         """How to make the error of a connection that will not become ready by itself."""
-        why = self.why
+        driver = self._driver
+        if driver.failure is not None:
+            return functools.partial(ConnectionFailed, "the driver has failed", cause=type(driver.failure).__name__)
         if self.status == "failed":
-            return lambda: ConnectionFailed("the connection has failed", cause=why)
-        if self.status == "closed" or self._driver.finished:
-            return lambda: ConnectionEnded("the connection is closed", cause=why)
+            return functools.partial(ConnectionFailed, "the connection has failed", cause=self.why)
+        if self.status == "closed" or driver.finished:
+            return functools.partial(ConnectionEnded, "the connection is closed", cause=self.why)
         return None
 
     def _raise_at_rest(self) -> None:

@@ -21,14 +21,13 @@ class Door:
     Args:
         driver: whose failure cancels the body.
         begin: starts the connection in a nursery.
-        end: ends it at once.
         close: ends it gently, within bounds.
     """
 
     def __init__(
-        self, driver: Driver, begin: Callable[[trio.Nursery], None], end: Callable[[], None], close: Callable[[], Awaitable[None]]
+        self, driver: Driver, begin: Callable[[trio.Nursery], None], close: Callable[[], Awaitable[None]]
     ) -> None:
-        self._driver, self._begin, self._end, self._close = driver, begin, end, close
+        self._driver, self._begin, self._close = driver, begin, close
         self._manager = trio.open_nursery()
         self._body = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
@@ -46,13 +45,19 @@ class Door:
         Returns:
             Whether the body's exception is settled.
         """
-        settled = self._body.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
-        own = None if settled else error
+        own = error
+        try:
+            if self._body.__exit__(type(error) if error else None, error, error.__traceback__ if error else None):
+                own = None
+        except BaseException as rest:  # noqa: BLE001 -- of a group, what was not the driver's own cancellation
+            own = rest
         trouble = await self._closed(own)
         if self._driver.failure is not None and (own is None or isinstance(own, LifecycleError)):
             raise_failure(self._driver)
         if own is None and trouble is not None:
             raise _alone(trouble)
+        if own is not None and own is not error:
+            raise own
         return own is None
 
     async def _closed(self, own: BaseException | None) -> BaseException | None:
@@ -65,7 +70,7 @@ class Door:
                 self._driver.goodbye()
         except BaseException as raised:  # noqa: BLE001 -- told by `leave`, after the nursery
             trouble = raised
-        self._end()
+        self._driver.finish()
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
         try:

@@ -55,6 +55,7 @@ class Driver:
         refused, unrouted: facts that the state did not allow, messages that no route took.
         failure: the fault of ours that ended it.
         failed: called when that happens.
+        over: called once, when it has ended.
     """
 
     def __init__(self, machine: Machine, dialer: Dialer, calls: object, tell: Callable[[Step], None], dice: random.Random) -> None:
@@ -68,6 +69,7 @@ class Driver:
         self.finished = False
         self.failure: BaseException | None = None
         self.failed: Callable[[], object] = lambda: None
+        self.over: Callable[[], object] = lambda: None
         self._dialer, self._tell, self._dice = dialer, tell, dice
         self._calls = Calls(self, calls)
         self._context = contextvars.copy_context()
@@ -84,14 +86,20 @@ class Driver:
 
     # -- life
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has started, or can no more."""
+        return self._nursery is not None or self.finished
+
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the machine and the engine in a nursery."""
-        self._nursery = nursery
+        self._nursery, self._busy = nursery, True
         self.spawn(self._run)
         try:
             self._carry_out(self.machine.start())
         except Exception as error:  # noqa: BLE001 -- a fault of ours ends the connection, and is told at its door
             self.fail(error)
+        self._drain()
 
     def finish(self) -> None:
         """End at once: nothing is left running, everything has its fate. Again is no harm."""
@@ -105,6 +113,7 @@ class Driver:
         self._engine.wake()
         if self._alarm is not None:
             self._alarm.cancel()
+        self.over()
         self.changed.wake()
 
     def fail(self, error: BaseException) -> None:
@@ -141,19 +150,21 @@ class Driver:
         if self.finished:
             return
         self._queue.append(event)
-        if self._busy:
-            return
+        refusal = None if self._busy else self._drain()
+        if refusal is not None:
+            raise refusal
+
+    def _drain(self) -> IllegalEvent | None:
         self._busy, refusal = True, None
         try:
             while self._queue and not self.finished:
                 refusal = self._step(self._queue.popleft()) or refusal
+            self._settle()
         except Exception as error:  # noqa: BLE001 -- as above
             self.fail(error)
         finally:
             self._busy = False
-        self._settle()
-        if refusal is not None:
-            raise refusal
+        return refusal
 
     def _step(self, event: Event) -> IllegalEvent | None:
         machine, before, stale = self.machine, self.machine.row, self.machine.stale
@@ -213,7 +224,7 @@ class Driver:
 
     def _settle(self) -> None:
         """After the last step: mail goes where the new state lets it go, and watchers are told."""
-        self.mail.open = self.machine.status == "ready" and self.mail.transport is not None
+        self.mail.turn(now_open=self.machine.status == "ready" and self.mail.transport is not None)
         if self.mail.open:
             self._tell_gap()
             self.mail.flush()
@@ -311,6 +322,11 @@ class Driver:
         """A timer was set: the engine may have to wake earlier."""
         if self._alarm is not None:
             self._alarm.deadline = min(self._alarm.deadline, self.timers.next())
+
+    def clocks(self) -> list[float]:
+        """When each clock of the page that runs will run out; timers of messages and requests left out."""
+        due = (self.timers.deadline(clock.name) for clock in self.definition.clocks)
+        return [when for when in due if when is not None]
 
     def wake(self) -> None:
         """There is something to receive."""

@@ -48,6 +48,7 @@ class Epoch:
         self.loss = ""
         self._driver, self._definition = driver, driver.definition
         self._scope = trio.CancelScope()
+        self._over = False  # its end was told
 
     @property
     def current(self) -> bool:
@@ -95,23 +96,27 @@ class Epoch:
         transport = self.transport
         if transport is None:
             return
-        for message in await transport.receive():
+        batch = await transport.receive()
+        for message in batch:
             if not self.current:
                 return
             self._message(message)
-        if transport.ended is not None:
+        # it may have ended already while messages that came before are still to be received
+        if not batch and transport.ended is not None:
             self.end(transport.ended)
 
     @property
     def receiving(self) -> bool:
         """Whether there is something to wait for."""
-        return self.transport is not None and self.transport.ended is None
+        return self.transport is not None and not self._over
 
     def end(self, ending: Ending) -> None:
         """There is no connection any more, or never was."""
-        if not self.current:
+        if not self.current or self._over:
             return
+        self._over = True
         if self._driver.machine.phase == "closing":
+            self._driver.mail.detach(str(ending))
             self._tell(Event("closed", cause="closed", token=self.token))
         else:
             self._verdict(classify(self._definition.causes, ending), "end")

@@ -43,7 +43,6 @@ class Mail:
         self.codec = messages.codec or "text"
         self.inbox = Inbox(inbox.items, inbox.size)
         self.outbox = Outbox(outbox.items, outbox.size)
-        self.until_ready = outbox.until_ready
         self.requests = Requests()
         self.transport: Transport | None = None
         self.pipe: Pipe | None = None
@@ -64,11 +63,19 @@ class Mail:
 
     def detach(self, cause: str) -> None:
         """The epoch is over: everything that was taken has its fate."""
-        pipe, self.transport, self.pipe, self.open = self.pipe, None, None, False
+        pipe, self.transport, self.pipe = self.pipe, None, None
+        self.turn(now_open=False)
         if pipe is not None:
             pipe.drained = None
             self.outbox.lost(pipe.sent, cause)
         self.requests.lost(cause)
+
+    def turn(self, *, now_open: bool) -> None:
+        """Messages may be sent now, or may not; if they may not any more, the patience of those that wait begins."""
+        if self.open and not now_open:
+            for ticket in self.outbox.waiting:
+                self._be_patient(ticket)
+        self.open = now_open
 
     def give_up(self, cause: str) -> None:
         """Nothing will be sent any more: what waits is not sent."""
@@ -126,14 +133,14 @@ class Mail:
 
     # -- sending
 
-    def post(self, value: Any) -> Ticket:
+    def post(self, value: Any, until_ready: float | None) -> Ticket:
         """Queue a message; raises NotSent if there is no room or no connection will come."""
-        return self._post(Ticket(encode(self.codec, value)), self.until_ready)
+        return self._post(Ticket(encode(self.codec, value), patience=until_ready or 0.0))
 
-    def _post(self, ticket: Ticket, until_ready: Any) -> Ticket:
+    def _post(self, ticket: Ticket) -> Ticket:
         if self.ended is not None:
             raise NotSent("the connection has ended", cause=str(self.ended()))
-        if not self.open and not until_ready:
+        if not self.open and not ticket.patience:
             ticket.settle("not_sent", "not ready")
             raise NotSent("the connection is not ready, and the page lets nothing wait")
         try:
@@ -141,17 +148,19 @@ class Mail:
         except Full as full:
             raise NotSent("the outbox is full", cause=str(full)) from None
         if not self.open:
-            self._timers.set(ticket, trio.current_time() + until_ready, self._late)
-            self._arm()
+            self._be_patient(ticket)
         self.flush()
         return ticket
 
+    def _be_patient(self, ticket: Ticket) -> None:
+        self._timers.set(ticket, trio.current_time() + ticket.patience, self._late)
+        self._arm()
+
     def _late(self, ticket: Ticket) -> None:
-        if ticket in self.outbox.waiting:
-            self.outbox.waiting.remove(ticket)
-            self.outbox.bytes -= len(ticket.message)
-        ticket.settle("not_sent", "the connection was not ready in time")
-        self.requests.unsent("the connection was not ready in time")
+        # while it is ready a message waits for the peer to read, which the page's heartbeat judges
+        if not self.open:
+            self.outbox.withdraw(ticket, "not_sent", "the connection was not ready in time")
+            self.requests.unsent("the connection was not ready in time")
 
     async def sent(self, ticket: Ticket) -> None:
         """Wait for the fate of a message."""
@@ -174,7 +183,9 @@ class Mail:
 
     # -- requests
 
-    async def request(self, method: str, message: Any, id_: str, until_ready: Any, timed: Callable[[], None]) -> Any:
+    async def request(
+        self, method: str, message: Any, id_: str, until_ready: float | None, timed: Callable[[], None]
+    ) -> Any:
         """Send a request and wait for what becomes of it; `timed` sets its timeout."""
         parked: Parking = Parking()
         outcome: list[Any] = []
@@ -183,11 +194,11 @@ class Mail:
             outcome.append((value, error))
             parked.wake()
 
-        ticket = Ticket(encode(self.codec, message))
+        ticket = Ticket(encode(self.codec, message), patience=until_ready or 0.0)
         self.requests.pending[id_] = Pending(id_, method, ticket, settle)
         timed()
         try:
-            self._post(ticket, until_ready)
+            self._post(ticket)
             if not outcome:
                 await parked.wait()
         finally:
@@ -202,8 +213,12 @@ class Mail:
 
     # -- receiving
 
-    async def receive(self) -> Any:
-        """The next message or mark; raises what ended the connection, after the last one."""
+    async def receive(self, check: Callable[[], None]) -> Any:
+        """The next message or mark; raises what ended the connection, after the last one.
+
+        Args:
+            check: raises if nothing will come.
+        """
         if len(self.inbox):
             if self._breath():
                 await trio.lowlevel.checkpoint()  # before the take: after it, a cancellation would lose the message
@@ -214,6 +229,7 @@ class Mail:
         if self.ended is not None:
             await trio.lowlevel.checkpoint()
             raise self.ended()
+        check()
         return await self._readers.wait()
 
     def _breath(self) -> bool:

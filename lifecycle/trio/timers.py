@@ -59,8 +59,12 @@ class Timers:
         return max((when for _, when, _ in self._live.values()), default=float("-inf"))
 
     def due(self, now: float) -> Iterator[tuple[Hashable, Any]]:
-        """Take out what is due, the earliest first; of equal ones, the one that was set first."""
-        while self.next() <= now:
+        """Take out what is due, the earliest first; of equal ones, the one that was set first.
+
+        What is set meanwhile waits for the next time, so that clocks of no length let others have a turn.
+        """
+        newest = next(self._serial)
+        while self.next() <= now and self._heap[0][1] < newest:
             _, _, key = heapq.heappop(self._heap)
             yield key, self._live.pop(key)[2]
 

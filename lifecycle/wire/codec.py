@@ -40,18 +40,29 @@ def encode(codec: str, value: Any) -> Message:
 
     Raises:
         TypeError: the codec has no way to write it.
-        ValueError: it holds NaN or an infinity, which JSON does not have, or itself.
+        ValueError: it holds NaN or an infinity, which JSON does not have, or itself; or, as text, half
+            a character (a lone surrogate), which UTF-8 does not have.
     """
     if codec == "json":
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text if _is_utf8(text) else json.dumps(value, allow_nan=False, separators=(",", ":"))
     if not isinstance(value, str | bytes):
         raise TypeError(f"the codec is {codec}: send text or bytes, not {type(value).__name__}")
+    if isinstance(value, str) and not _is_utf8(value):
+        raise ValueError("the text holds half a character (a lone surrogate), which cannot be sent")
     return value
 
 
 def length(message: Message) -> int:
     """How many bytes a message counts for in a queue."""
-    return len(message)
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _refuse(name: str) -> NoReturn:

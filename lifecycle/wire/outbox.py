@@ -7,7 +7,8 @@ its connection. Knows offsets of a byte stream, not the stream.
 from collections import deque
 from typing import final
 
-from .ticket import Ticket
+from .codec import length
+from .ticket import Fate, Ticket
 
 HIGH_WATER = 64 * 1024
 """Bytes that may wait in the stream before the next message is framed; beyond recall is one message."""
@@ -42,9 +43,10 @@ class Outbox:
         """
         if len(self.waiting) >= self.items:
             raise Full(f"{self.items} messages wait already")
-        if self.bytes + len(ticket.message) > self.size:
+        size = length(ticket.message)
+        if self.bytes + size > self.size:
             raise Full(f"{self.bytes} bytes wait already, and {self.size} are the most")
-        self.bytes += len(ticket.message)
+        self.bytes += size
         self.waiting.append(ticket)
 
     def take(self) -> Ticket | None:
@@ -52,18 +54,18 @@ class Outbox:
         if not self.waiting:
             return None
         ticket = self.waiting.popleft()
-        self.bytes -= len(ticket.message)
+        self.bytes -= length(ticket.message)
         ticket.fate = "taken"
         self.taken.append(ticket)
         return ticket
 
-    def withdraw(self, ticket: Ticket) -> bool:
+    def withdraw(self, ticket: Ticket, fate: Fate = "withdrawn", cause: str = "") -> bool:
         """Take a message back; false if it was taken already."""
         if ticket.fate != "queued" or ticket not in self.waiting:
             return False
         self.waiting.remove(ticket)
-        self.bytes -= len(ticket.message)
-        ticket.settle("withdrawn")
+        self.bytes -= length(ticket.message)
+        ticket.settle(fate, cause)
         return True
 
     def sent(self, offset: int) -> None:
@@ -82,5 +84,5 @@ class Outbox:
         """Nothing that waits will be sent."""
         while self.waiting:
             ticket = self.waiting.popleft()
-            self.bytes -= len(ticket.message)
+            self.bytes -= length(ticket.message)
             ticket.settle("not_sent", cause)

@@ -9,6 +9,7 @@ from typing import Any
 from ..definition.expression import is_number
 from ..definition.page import Pick, Scalar
 
+_NO_TIME = 1e300  # a longer whole number of JSON cannot become a float
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -17,7 +18,7 @@ def find(message: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(message, Mapping):
             message = message.get(step)
-        elif isinstance(message, list) and step.isdigit() and int(step) < len(message):
+        elif isinstance(message, list) and step.isdecimal() and int(step) < len(message):
             message = message[int(step)]
         else:
             return None
@@ -35,7 +36,7 @@ def take(message: Any, pick: Pick) -> Any:
     if pick.unit is None:
         return value
     # the largest waits that a peer may name are for the page to clamp; only nonsense is refused here
-    if not is_number(value) or not 0 <= value < float("inf"):
+    if not is_number(value) or not 0 <= value < _NO_TIME:
         return pick.else_
     return value * _UNITS[pick.unit]
 

@@ -24,12 +24,14 @@ class Ticket:
             with some of it gone).
         cause: why it was not sent, in words.
         epoch: the dial in which it was taken; 0 before.
+        patience: how many seconds it waits while the connection is not ready.
     """
 
     message: str | bytes = attrs.field(repr=False)
     fate: Fate = "queued"
     cause: str = ""
     epoch: int = 0
+    patience: float = attrs.field(default=0.0, repr=False)
     start: int = attrs.field(default=0, repr=False)
     end: int = attrs.field(default=0, repr=False)
     told: Callable[["Ticket"], None] | None = attrs.field(default=None, repr=False)

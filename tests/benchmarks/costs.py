@@ -32,7 +32,9 @@ def importing() -> Cases:
     found: dict[str, list[float]] = {}
     for _ in range(9):
         for name in ("lifecycle", "lifecycle.machine.machine", "lifecycle.definition.read", "statemachine"):
-            ran = subprocess.run([sys.executable, "-c", IMPORT.format(name)], capture_output=True, text=True, check=True)
+            ran = subprocess.run(
+                [sys.executable, "-c", IMPORT.format(name)], capture_output=True, text=True, check=True
+            )
             found.setdefault(name, []).append(float(ran.stdout))
     return told(found, "ms", 1e3)
 
@@ -41,7 +43,9 @@ def memory() -> Cases:
     """Bytes of one more machine of a table, its trace full, its clocks running."""
     found: dict[str, list[float]] = {}
     table = Table(read("websocket"))
-    parameters = tuple(None if each.default == "optional" else each.default for each in table.definition.parameters.values())
+    parameters = tuple(
+        None if each.default == "optional" else each.default for each in table.definition.parameters.values()
+    )
 
     def machine() -> Machine:
         made = Machine(table, parameters)

@@ -35,7 +35,13 @@ states:
           off: {clauses: {R1: {on: go, to: on}}}
           on: {clauses: {R2: {on: back, to: off}}}
 """
-SIZES = {"table, two regions": 20_000, AGAINST: 20_000, "transitions": 4_000, "python-statemachine": 200, "python-statemachine, two regions": 60}
+SIZES = {
+    "table, two regions": 20_000,
+    AGAINST: 20_000,
+    "transitions": 4_000,
+    "python-statemachine": 200,
+    "python-statemachine, two regions": 60,
+}
 ROUNDS = 15
 
 

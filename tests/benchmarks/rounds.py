@@ -26,7 +26,12 @@ def told(found: Mapping[str, list[float]], unit: str, scale: float, against: str
     made: Cases = {}
     for name, values in found.items():
         median = statistics.median(values)
-        made[name] = {"median": round(median * scale, 4), "min": round(min(values) * scale, 4), "max": round(max(values) * scale, 4), "unit": unit}
+        made[name] = {
+            "median": round(median * scale, 4),
+            "min": round(min(values) * scale, 4),
+            "max": round(max(values) * scale, 4),
+            "unit": unit,
+        }
         if against:
             made[name]["ratio"] = {against: round(median / base, 3)}
     return made

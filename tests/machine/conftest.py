@@ -1,5 +1,7 @@
 """What the tests of the machine share: pages from a text, and a walker that keeps the machine's tokens."""
 
+# ruff: noqa: E501 -- a small page reads best in one line
+
 import functools
 import random
 from collections import Counter
@@ -121,7 +123,10 @@ class Walker:
 
 def parameters(definition: Definition, **given: Any) -> tuple[Any, ...]:
     """Values for every parameter: what is given, else the default, else something that will do."""
-    found = {name: GIVEN.get(each.kind) if each.default == "required" else each.default for name, each in definition.parameters.items()}
+    found = {
+        name: GIVEN.get(each.kind) if each.default == "required" else each.default
+        for name, each in definition.parameters.items()
+    }
     found = {name: None if value == "optional" else value for name, value in found.items()}
     assert given.keys() <= found.keys()
     return tuple({**found, **given}.values())
@@ -170,7 +175,7 @@ def _possible(walker: Walker, dice: random.Random) -> Any:
         for name, kind in definition.sources.items():
             cause = {"fact": name, "cause": "end", "left": "end", "route": "message"}.get(kind)
             # a fact of the wrong phase cannot be
-            if cause is None or (name == "opened") != (machine.phase == "dialing") and kind in ("fact", "route"):
+            if cause is None or ((name == "opened") != (machine.phase == "dialing") and kind in ("fact", "route")):
                 continue
             if name == "closed" or (name == "heard" and not machine.row.hears):
                 continue

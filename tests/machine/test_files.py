@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- a small page reads best in one line
 import json
 import logging
 import random
@@ -86,7 +87,12 @@ def test_a_loaded_page_does_not_import_the_library(walked: Any, tmp_path: Any) -
 def test_the_file_reads(walked: Any) -> None:
     """The first line is a header, then each path is a line, sorted by where it begins."""
     header, *lines = [json.loads(line) for line in write(walked.machine.table).splitlines()]
-    assert header == {"page": read("websocket").hash, "lifecycle": 1, "python-statemachine": "3.2.2", "paths": len(lines)}
+    assert header == {
+        "page": read("websocket").hash,
+        "lifecycle": 1,
+        "python-statemachine": "3.2.2",
+        "paths": len(lines),
+    }
     assert lines[0][:2] == [None, "@start"]
     befores = [line[0] or [] for line in lines]
     assert befores == sorted(befores)
@@ -146,7 +152,9 @@ def test_a_damaged_file_is_skipped_whole(name: str, walked: Any, caplog: pytest.
     assert why in line.getMessage()
 
 
-def test_a_file_that_contradicts_the_table_is_skipped(define: Callable[[str], Definition], begin: Any, caplog: Any) -> None:
+def test_a_file_that_contradicts_the_table_is_skipped(
+    define: Callable[[str], Definition], begin: Any, caplog: Any
+) -> None:
     """What was recorded here stays, if a file says otherwise."""
     definition = define("hears: {go: {}}\nstates: {a: {rest: true, clauses: {A1: {on: go, to: b}}}, b: {rest: true}}")
     w = begin(definition)
@@ -154,6 +162,6 @@ def test_a_file_that_contradicts_the_table_is_skipped(define: Callable[[str], De
     w.tell("go")
     text = write(w.machine.table)
     table, before = w.machine.table, list(w.machine.table.logs)
-    assert load(table, text.replace("[0,1],\"go\",\"-1 !0 +2\",[0,2]", "[0,1],\"go\",\"-1 +1\",[0,1]")) == 0
+    assert load(table, text.replace('[0,1],"go","-1 !0 +2",[0,2]', '[0,1],"go","-1 +1",[0,1]')) == 0
     assert table.logs == before
     assert "differ where" in caplog.text

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- a small page reads best in one line
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,20 +30,31 @@ states:
 
 def test_a_refusal_changes_nothing(walk: Walk, slots: Callable[..., Any]) -> None:
     """A refused event leaves every slot as it was, and its error says event, states and what is allowed."""
-    w = walk("hears: {go: {}, stay: {}, hm: {}}\nstates: {a: {rest: true, ignore: [hm], clauses: {A1: {on: go, to: b}}}, b: {clauses: {B1: {after: 1 s, to: a}}}}")
+    w = walk(
+        "hears: {go: {}, stay: {}, hm: {}}\nstates: {a: {rest: true, ignore: [hm], clauses: {A1: {on: go, to: b}}}, b: {clauses: {B1: {after: 1 s, to: a}}}}"
+    )
     before = slots(w.machine)
     for name in ("stay", "nothing of the page", "model", "done.a"):
         with pytest.raises(IllegalEvent) as caught:
             w.machine.receive(Event(name))
         assert slots(w.machine) == before
     error = caught.value
-    assert (error.page, error.event, error.states, error.allowed, error.reason, error.side) == ("p", "done.a", ("a",), ("go", "hm"), "", "caller")
+    assert (error.page, error.event, error.states, error.allowed, error.reason, error.side) == (
+        "p",
+        "done.a",
+        ("a",),
+        ("go", "hm"),
+        "",
+        "caller",
+    )
     assert str(error) == "p: `done.a` is not allowed in a (allowed: go, hm)"
 
 
 def test_a_guard_that_is_false_refuses(walk: Walk) -> None:
     """An event that is handled, but whose guards are all false, is refused; the second time from the table."""
-    w = walk("variables: {n: {count: 0, max: 1}}\nhears: {go: {}}\nstates: {a: {rest: true, clauses: {A1: {on: go, when: n > 0, to: b}}}, b: {rest: true}}")
+    w = walk(
+        "variables: {n: {count: 0, max: 1}}\nhears: {go: {}}\nstates: {a: {rest: true, clauses: {A1: {on: go, when: n > 0, to: b}}}, b: {rest: true}}"
+    )
     for _ in range(2):
         with pytest.raises(IllegalEvent, match=r"`go` is not allowed in a \(allowed: go\)"):
             w.tell("go")
@@ -86,7 +98,9 @@ def test_a_later_range_undoes_the_whole_step(walk: Walk, slots: Callable[..., An
     assert (slots(w.machine), w.machine.variables[0]) == (before, 3)
 
 
-def test_a_start_that_does_not_fit_is_refused(define: Callable[[str], Any], begin: Walk, slots: Callable[..., Any]) -> None:
+def test_a_start_that_does_not_fit_is_refused(
+    define: Callable[[str], Any], begin: Walk, slots: Callable[..., Any]
+) -> None:
     """A first value with which entry would leave a range refuses the start and changes nothing."""
     w = begin(define("variables: {n: {count: 0, max: 1}}\nstates: {a: {rest: true, enter: {set: {n: =n + 1}}}}"))
     before = slots(w.machine)
@@ -97,7 +111,9 @@ def test_a_start_that_does_not_fit_is_refused(define: Callable[[str], Any], begi
     assert w.machine.variables == (1,)
 
 
-@pytest.mark.parametrize(("given", "stored"), [(0.2, 1.0), (5, 5), (99.0, 9.0), (math.inf, 9.0), (None, 4.0), (-3, 1.0)])
+@pytest.mark.parametrize(
+    ("given", "stored"), [(0.2, 1.0), (5, 5), (99.0, 9.0), (math.inf, 9.0), (None, 4.0), (-3, 1.0)]
+)
 def test_a_duration_clamps(walk: Walk, given: object, stored: object) -> None:
     """A peer's duration is brought into its range, and none restores where it began."""
     w = walk(f"{COUNTS}      A1: {{on: set, do: {{set: {{d: =event.to}}}}}}")
@@ -265,7 +281,13 @@ def test_an_old_dial_is_not_heard(walk: Walk, slots: Callable[..., Any]) -> None
     old = w.transport
     assert w.machine.phase == "dialing"
     assert w.tell("go") == ["drop", "open"]
-    for cause, name in (("opened", "opened"), ("end", "lost"), ("message", "met"), ("heard", "heard"), ("closed", "closed")):
+    for cause, name in (
+        ("opened", "opened"),
+        ("end", "lost"),
+        ("message", "met"),
+        ("heard", "heard"),
+        ("closed", "closed"),
+    ):
         _stale(w, Event(name, {}, cause, old), slots)
     w.told("opened", "opened")
     w.tell("redo")
@@ -311,7 +333,9 @@ def test_a_call_that_outlives_its_state_is_not_heard(walk: Walk, slots: Callable
 
 def test_the_end_leaves_nothing_behind(walk: Walk) -> None:
     """A final state of the page drops the transport, stops calls and refuses everything after."""
-    w = walk("role: client\nhears: {go: {}, disconnect: {}}\nstates: {a: {enter: open, rest: true, clauses: {A1: {on: go, to: z}}}, z: {final: done}}")
+    w = walk(
+        "role: client\nhears: {go: {}, disconnect: {}}\nstates: {a: {enter: open, rest: true, clauses: {A1: {on: go, to: z}}}, z: {final: done}}"
+    )
     assert w.tell("go") == ["drop"]
     assert (w.machine.ended, w.machine.phase, w.machine.allowed()) == (True, "none", ())
     with pytest.raises(IllegalEvent, match=r"`go` is not allowed in z \(allowed: nothing\)"):
@@ -330,7 +354,9 @@ def test_secrets_are_not_shown(walk: Walk) -> None:
     shown = repr((w.tell("go"), w.effects, w.told("opened", "opened"), w.effects, w.tell("disconnect"), w.effects))
     assert "xyzzy" not in shown
     assert w.effects[0].reason == "xyzzy"
-    kept = walk("variables: {k: {kept: secret}}\nhears: {go: {k: secret}}\nstates: {a: {rest: true, clauses: {A1: {on: go, do: {set: {k: =event.k}}}}}}")
+    kept = walk(
+        "variables: {k: {kept: secret}}\nhears: {go: {k: secret}}\nstates: {a: {rest: true, clauses: {A1: {on: go, do: {set: {k: =event.k}}}}}}"
+    )
     kept.tell("go", k="xyzzy")
     assert "xyzzy" not in repr(kept.machine.variables)
     assert "xyzzy" not in repr(Event("go", {"k": "xyzzy"}))

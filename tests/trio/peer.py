@@ -156,22 +156,6 @@ def speaking(*messages: str | bytes, until: float = float("inf")) -> Act:
     return act
 
 
-def answering(rule: Callable[[Any], list[Any]]) -> Act:
-    """Accept, and answer each message of JSON by what the rule makes of it; a number is seconds to wait."""
-
-    async def handle(peer: Peer, websocket: trio_websocket.WebSocketConnection) -> None:
-        while True:
-            message = json.loads(await websocket.get_message())
-            peer.heard.append(message)
-            for reply in rule(message):
-                if isinstance(reply, int | float):
-                    await trio.sleep(reply)
-                else:
-                    await websocket.send_message(reply if isinstance(reply, str | bytes) else json.dumps(reply))
-
-    return serving(handle)
-
-
 async def _asked(far: MemoryPipe) -> bytes:
     asked = b""
     while not asked.endswith(b"\r\n\r\n"):
@@ -209,3 +193,118 @@ def http(status: int, **headers: str) -> Act:
 def tasks() -> int:
     """How many tasks there are, all in all."""
     return trio.lowlevel.current_statistics().tasks_living
+
+
+PAGE = """
+lifecycle: 1
+page: signed
+role: client
+parameters:
+  patience:     {duration: 10 s}
+  proven_after: {duration: 5 s, min: 1 s}
+variables:
+  challenge: {kept: object}
+  frame:     {kept: object}
+  token:     {kept: secret}
+  seen:      {kept: number}
+hears: {connect: {}, disconnect: {}, reconnect: {}}
+calls:
+  sign: {takes: {challenge: object}, returns: {frame: object, token: secret}, timeout: 10 s}
+causes:
+  - {match: {code: busy}, is: lost.busy, retry_after: {ms: wait}}
+  - {refusal: any,        is: refused.other, say: The server refuses.}
+  - {error: protocol,     is: refused.protocol, say: Not our protocol.}
+  - {otherwise: true,     is: lost.network}
+messages:
+  codec: json
+  inbox: {items: 4, size: 1 MiB}
+  outbox: {items: 4, size: 1 MiB, until_ready: patience}
+  routes:
+    - {match: {t: challenge}, raise: challenged, fields: {challenge: body}}
+    - {match: {t: refused},   refusal: error}
+    - {match: {t: answer},    answer: id, ok: ok, result: result, error: error}
+    - {match: {t: message},   keep: {seen: {max: n}}, deliver: n}
+  frames:
+    hello:   =frame
+    request: {t: request, id: =id, method: =method, params: =params}
+requests: {send: request, timeout: 30 s, until_ready: patience}
+states:
+  idle:
+    status: idle
+    needs: none
+    rest: true
+    ignore: [disconnect]
+  online:
+    use: connection
+    fill:
+      up:
+        states:
+          greeting:
+            status: authenticating
+            clauses:
+              T1: {on: challenged, do: {set: {challenge: =event.challenge}}, to: signing}
+              T2: {after: 10 s, to: unchallenged}
+          signing:
+            status: authenticating
+            call: {sign: {challenge: =challenge}}
+            ignore: [challenged]
+            clauses:
+              T3: {on: done, do: [{set: {frame: =event.frame, token: =event.token}}, {send: hello}], to: ready}
+              T4: {on: failed, do: {emit: {unsigned: {code: =event.code, message: =event.message}}}, to: unsigned}
+          ready:
+            status: ready
+            ignore: [challenged]
+            regions:
+              trust:
+                states:
+                  unproven:
+                    clauses:
+                      T5: {after: proven_after, proof: true, do: {set: {waiting.attempts: 0}}, to: proven}
+                  proven: {}
+              silence: {use: heartbeat}
+          unchallenged: {final: lost.unchallenged}
+          unsigned:     {final: refused.unsigned}
+    ignore: [connect]
+    clauses:
+      T6: {on: done, to: closed}
+      T7: {on: lost, do: {set: {waiting.told: =event.retry_after}}, to: waiting}
+      T8: {on: refused, to: failed}
+  waiting:
+    use: reconnect
+    clauses:
+      T9: {on: done, to: online}
+      T10: {on: exhausted, to: failed}
+  failed: {status: failed, needs: none, rest: true}
+  closed: {status: closed, needs: none, rest: true, ignore: [disconnect]}
+clauses:
+  T11: {on: [connect, reconnect], do: {set: {waiting.attempts: 0, waiting.told: none}}, to: online}
+  T12: {on: disconnect, to: closed}
+"""
+"""A page with a call, requests and a codec. Its server challenges first."""
+
+CHALLENGE = {"t": "challenge", "body": {"nonce": 1}}
+
+
+class Signer:
+    """The calls of the page: sign a challenge."""
+
+    async def sign(self, *, challenge: dict[str, Any]) -> dict[str, Any]:
+        """Sign."""
+        return {"frame": {"t": "hello", "signed": challenge["nonce"]}, "token": "hidden"}
+
+
+def gateway(rule: Callable[[Any], list[Any]] = lambda _: []) -> Act:
+    """The server of the page: challenge, take the hello, then answer by a rule as `answering` does."""
+
+    async def handle(peer: Peer, websocket: trio_websocket.WebSocketConnection) -> None:
+        await websocket.send_message(json.dumps(CHALLENGE))
+        while True:
+            message = json.loads(await websocket.get_message())
+            peer.heard.append(message)
+            for reply in rule(message):
+                if isinstance(reply, int | float):
+                    await trio.sleep(reply)
+                else:
+                    await websocket.send_message(reply if isinstance(reply, str | bytes) else json.dumps(reply))
+
+    return serving(handle)

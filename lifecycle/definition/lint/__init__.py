@@ -5,21 +5,21 @@ what is refused here is wrong whatever the peer does. Knows no YAML and no page 
 """
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.lint.causes import causes
+from lifecycle.definition.lint.exits import exits
+from lifecycle.definition.lint.header import header
+from lifecycle.definition.lint.junctions import junctions
+from lifecycle.definition.lint.laws import laws
+from lifecycle.definition.lint.names import names
+from lifecycle.definition.lint.order import order
+from lifecycle.definition.lint.reach import reach
+from lifecycle.definition.lint.regions import regions
+from lifecycle.definition.lint.routes import routes
+from lifecycle.definition.lint.triggers import triggers
+from lifecycle.definition.lint.unused import unused
+from lifecycle.definition.lint.values import values
+from lifecycle.definition.lint.waiting import waiting
 from lifecycle.definition.problem import Problem
-from .causes import causes
-from .exits import exits
-from .header import header
-from .junctions import junctions
-from .laws import laws
-from .names import names
-from .order import order
-from .reach import reach
-from .regions import regions
-from .routes import routes
-from .triggers import triggers
-from .unused import unused
-from .values import values
-from .waiting import waiting
 
 CHECKS = (
     triggers,

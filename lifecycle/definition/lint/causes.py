@@ -4,45 +4,29 @@ Law: first fit decides. A preset's rows may stand behind any other: that is how 
 them.
 """
 
-from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.lint.common import Problems, cause_rows
 from lifecycle.definition.page import ERROR_WORDS, Cause, Codes
-from lifecycle.definition.presets import causes as presets
 from lifecycle.definition.problem import Spot, did_you_mean
-from .common import Problems
 
 _KINDS = {"close": "close", "http": "http", "error": "error", "match": "refusal", "refusal": "refusal"}
 """Condition to what it speaks of; a row that speaks of two never fits."""
 
 
 def causes(definition: Definition) -> Problems:
-    """Check the page's rows, those of its presets excepted."""
-    earlier: list[tuple[int, Cause]] = []
-    rows = list(_rows(definition))
-    for number, (row, at) in enumerate(rows, 1):
+    """Check the page's own rows, those of its presets excepted."""
+    rows = [(row, at) for row, at in cause_rows(definition) if isinstance(at.path[-1], int)]
+    for number, (row, at) in enumerate(rows):
         if row.use is None:
             yield from _form(row, at)
-            yield from _shadowed(row, at, earlier)
-        earlier.append((number, row))
-    if rows and definition.role in ("client", "server") and not any(row.otherwise for row, _ in rows):
+            yield from _shadowed(row, at, rows[:number])
+    if rows and definition.role in {"client", "server"} and not any(row.otherwise for row, _ in rows):
         what = "no row of `causes` fits what the others do not"
         yield (definition.at / "causes").problem(what, "end with `{otherwise: true, is: …}`", key=True)
-
-
-def _rows(definition: Definition) -> Iterator[tuple[Cause, Spot]]:
-    """The page's own rows, with their places; a preset stands at one of them with all its rows."""
-    known = definition.at.source.values
-    index, left = 0, 0
-    for row in definition.causes:
-        at = definition.at / "causes" / index
-        if at.path not in known:  # from here on they are those of used pages
-            return
-        yield row, at
-        left = (left or len(presets()[row.use])) - 1 if row.use else 0
-        index += not left
 
 
 def _form(row: Cause, at: Spot) -> Problems:
@@ -66,15 +50,14 @@ def _form(row: Cause, at: Spot) -> Problems:
             yield (at / "error" / index).problem(f"no error is called `{word}`", did_you_mean(word, ERROR_WORDS))
 
 
-def _shadowed(row: Cause, at: Spot, earlier: list[tuple[int, Cause]]) -> Problems:
+def _shadowed(row: Cause, at: Spot, earlier: list[tuple[Cause, Spot]]) -> Problems:
     """A row is dead if each of its codes and words is taken before it."""
-    takers = [next((number for number, before in earlier if _covers(before, atom)), None) for atom in _atoms(row)]
+    takers = [next((place for before, place in earlier if _covers(before, atom)), None) for atom in _atoms(row)]
+    rows = dict.fromkeys(f"row {int(place.path[-1]) + 1}" for place in takers if place)
     if all(takers):
         name = f"the cause `{row.is_}`" if row.is_ else "this cause"
-        which = " and ".join(f"row {number}" for number in dict.fromkeys(takers))
-        yield at.problem(
-            f"{name} never fits: {which} fits first", "put the special case first, or take one of them out"
-        )
+        what = f"{name} never fits: all that it asks for is taken before it, by {' and '.join(rows)}"
+        yield at.problem(what, "put the special case first, or take one of them out")
 
 
 def _atoms(row: Cause) -> list[Cause]:
@@ -82,7 +65,8 @@ def _atoms(row: Cause) -> list[Cause]:
     for name in ("close", "http", "error"):
         given = getattr(row, name)
         if given and given != "any":
-            return [attrs.evolve(row, **{name: (each,)}) for each in given]
+            alone: list[dict[str, Any]] = [{name: (each,)} for each in given]
+            return [attrs.evolve(row, **changes) for changes in alone]
     return [row]
 
 
@@ -95,7 +79,7 @@ def _covers(before: Cause, row: Cause) -> bool:
     return (
         _codes(before.close, row.close)
         and _codes(before.http, row.http)
-        and (not before.error or bool(row.error) and set(row.error) <= set(before.error))
+        and (not before.error or (bool(row.error) and set(row.error) <= set(before.error)))
         and (not before.refusal or bool(row.refusal or row.match))
         and (before.text is None or before.text == row.text)
         and all(path in row.match and set(row.match[path]) <= set(values) for path, values in before.match.items())

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
-from lifecycle.definition.definition import Clause, Definition, State
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clause, Clock, Definition, State
 from lifecycle.definition.expression import Expression
-from lifecycle.definition.page import Effect
+from lifecycle.definition.page import Cause, Effect
+from lifecycle.definition.presets import causes as presets
 from lifecycle.definition.problem import Problem, Spot
 from lifecycle.definition.sources import covers
 
@@ -35,6 +37,11 @@ def entered(state: State) -> Iterator[State]:
     yield state
     for inner in state.states if state.parallel else state.states[:1]:
         yield from entered(inner)
+
+
+def said(clock: Clock) -> str:
+    """A clock as a sentence names it."""
+    return f"{clock.kind} a backoff" if isinstance(clock.length, Backoff) else clock.text
 
 
 def takes(clause: Clause, event: str) -> bool:
@@ -76,8 +83,16 @@ def names_in(value: Any) -> Iterator[str]:
 def declared(definition: Definition, group: str, name: str) -> Spot:
     """Where a parameter, variable or call is declared; of a used page, where that is used."""
     origin = definition.origins.get(name, definition.name)
-    if origin != definition.name:
-        for state in definition.states.values():
-            if state.used == origin:
-                return state.at / "use"
-    return definition.at / group / name
+    user = next((state for state in definition.states.values() if state.used == origin), None)
+    return user.at / "use" if user else definition.at / group / name
+
+
+def cause_rows(definition: Definition) -> Iterator[tuple[Cause, Spot]]:
+    """Every row of causes, with its place: a preset's where it is named, a used page's at `causes` as a whole."""
+    all_of_them = definition.at / "causes"
+    index, left = 0, 0
+    for row in definition.causes:
+        at = all_of_them / index
+        yield row, at if at.path in definition.at.source.values else all_of_them
+        left = (left or len(presets()[row.use])) - 1 if row.use else 0
+        index += not left

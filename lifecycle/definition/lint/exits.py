@@ -5,8 +5,8 @@ the first state that takes them.
 """
 
 from lifecycle.definition.definition import Definition, State
+from lifecycle.definition.lint.common import Problems, named, outward, takes
 from lifecycle.definition.sources import covers
-from .common import Problems, named, outward, takes
 
 
 def exits(definition: Definition) -> Problems:
@@ -57,11 +57,11 @@ def _vain(state: State) -> Problems:
         for index, event in enumerate(clause.on):
             at = clause.at / "on" / index
             if event == "done" and state.call is None and not any(inner.final == "done" for inner in state.states):
-                what = f"`{clause.id}` waits for `done`, and {named(state)} has no call and no state with `final: done` directly in it"
-                yield at.problem(what, "`done` is heard by the state of the call, or right around the final state")
+                what = f"`{clause.id}` waits for `done`, and {named(state)} has no call, and no final state right in it"
+                yield at.problem(what, "`done` is heard there only")
             if event == "failed" and not any(inner.call for inner in state.walk()):
                 yield at.problem(
-                    f"`{clause.id}` waits for `failed`, and there is no call in {named(state)}",
+                    f"`{clause.id}` waits for `failed`, and {named(state)} has no call in it",
                     "put it where the call is, or around it",
                 )
 

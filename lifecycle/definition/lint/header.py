@@ -5,9 +5,8 @@ A fragment may do all that one of its users could.
 """
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.lint.common import Problems, effects
 from lifecycle.definition.page import Dial
-from lifecycle.definition.problem import Spot
-from .common import Problems, effects
 
 _WITH_TRANSPORT = ("client", "server")
 _ROLES = {
@@ -45,15 +44,11 @@ def _effects(definition: Definition, role: str) -> Problems:
 def _codec(definition: Definition) -> Problems:
     if definition.role is None or definition.messages.codec is not None:
         return
-    senders: list[tuple[str, Spot]] = [
-        (f"`send: {effect.argument}`", at) for effect, at in effects(definition) if effect.word == "send"
-    ]
-    senders += [
-        (f"the call `{name}` yields frames", definition.at / "calls" / name)
-        for name, call in definition.calls.items()
-        if call.yields
-    ]
-    senders += [("`requests`", definition.at / "requests")] if definition.requests else []
+    sends = [(f"`send: {effect.argument}`", at) for effect, at in effects(definition) if effect.word == "send"]
+    yields = [(name, definition.at / "calls" / name) for name, call in definition.calls.items() if call.yields]
+    senders = [*sends, *((f"the call `{name}` yields frames", at) for name, at in yields)]
+    if definition.requests:
+        senders.append(("`requests`", definition.at / "requests"))
     for what, at in senders:
         yield at.problem(
             f"{what}, and the page has no codec", "say how frames are written: `messages: {codec: json}`", key=True

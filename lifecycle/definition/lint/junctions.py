@@ -7,7 +7,7 @@ state is the opposite, and is checked here too: it has no way out at all.
 from collections.abc import Mapping
 
 from lifecycle.definition.definition import Definition, State
-from .common import Problems, entered, named
+from lifecycle.definition.lint.common import Problems, entered, named
 
 
 def junctions(definition: Definition) -> Problems:

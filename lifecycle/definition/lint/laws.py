@@ -4,9 +4,9 @@ Law: a law that speaks of nothing is kept by every page, and so is worth nothing
 """
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.lint.common import Problems
 from lifecycle.definition.page import Law, Leading, Situation
 from lifecycle.definition.problem import Spot, did_you_mean
-from .common import Problems
 
 _KINDS = ("never", "always", "leads_to", "sometimes")
 

@@ -6,9 +6,9 @@ Law: an event that nothing tells cannot occur, so whoever waits for it waits in 
 from collections.abc import Iterator
 
 from lifecycle.definition.definition import Clause, Definition
+from lifecycle.definition.lint.common import CALL_EVENTS, Problems, cause_rows, named
 from lifecycle.definition.problem import Spot, did_you_mean
 from lifecycle.definition.sources import covers
-from .common import CALL_EVENTS, Problems, named
 
 OURS = (*CALL_EVENTS, "timer", "opened", "closed", "heard")
 """First words of events that the library tells; a page cannot tell them itself."""
@@ -20,7 +20,7 @@ def names(definition: Definition) -> Problems:
         if not _told(definition, event):
             yield at.problem(
                 f"{what} `{event}`, which nothing tells",
-                did_you_mean(event, definition.sources, "nothing is told by that name"),
+                did_you_mean(event, definition.sources, "tell it by `hears`, a cause, a route or a final state"),
             )
     for event, at in _told_by_page(definition):
         if event.partition(".")[0] in OURS:
@@ -56,9 +56,9 @@ def _waited_for(definition: Definition) -> Iterator[tuple[str, str, Spot]]:
 def _told_by_page(definition: Definition) -> Iterator[tuple[str, Spot]]:
     for event in definition.hears:
         yield event, definition.at / "hears" / event
-    for index, row in enumerate(definition.causes):
+    for row, at in cause_rows(definition):
         if row.is_ and row.use is None:
-            yield row.is_, definition.at / "causes" / index / "is"
+            yield row.is_, at / "is"
     for index, route in enumerate(definition.messages.routes):
         if route.raise_:
             yield route.raise_, definition.at / "messages" / "routes" / index / "raise"

@@ -8,8 +8,8 @@ right, and no problem.
 from itertools import combinations
 
 from lifecycle.definition.definition import Clause, Clock, Definition, State
+from lifecycle.definition.lint.common import CALL_EVENTS, Problems, named, said, takes, writer
 from lifecycle.definition.sources import covers, overlap
-from .common import CALL_EVENTS, Problems, named, takes, writer
 
 
 def order(definition: Definition) -> Problems:
@@ -70,9 +70,9 @@ def _alternatives(state: State, clock: Clock) -> Problems:
     clauses = [clause for clause in state.clauses if clause.clock == clock]
     free = next((index for index, clause in enumerate(clauses) if clause.when is None), None)
     if free is None:
-        what = f"`{clauses[-1].id}`, the last clause for `{clock.text}`, has a condition: the clock may run out and nothing happens"
+        what = f"`{clauses[-1].id}`, the last clause for `{said(clock)}`, has a condition, so nothing may happen"
         yield clauses[-1].at.problem(what, "end with a clause without `when`", key=True)
     elif free < len(clauses) - 1:
         later = clauses[free + 1]
-        what = f"`{later.id}` is never tried: `{clauses[free].id}` takes the clock `{clock.text}` before it"
+        what = f"`{later.id}` is never tried: `{clauses[free].id}` takes the clock `{said(clock)}` before it"
         yield later.at.problem(what, "put the one without `when` last", key=True)

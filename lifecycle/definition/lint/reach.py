@@ -7,8 +7,8 @@ at all; what has one here is for the explored law `reachable` to say.
 from collections.abc import Iterator
 
 from lifecycle.definition.definition import Definition, State
+from lifecycle.definition.lint.common import Problems, cause_rows, entered, outward
 from lifecycle.definition.sources import covers, overlap
-from .common import Problems, entered, outward
 
 
 def reach(definition: Definition) -> Problems:
@@ -51,14 +51,12 @@ def _causes(definition: Definition) -> Problems:
     ]
     taken += definition.leaves
     told: set[str] = set()
-    for index, row in enumerate(definition.causes):
+    for row, at in cause_rows(definition):
         event = row.is_ or ""
         family = event.partition(".")[0]
         if row.use is None and event and not any(covers(each, event) for each in taken):
             what = f"this cause is `{event}`, which no state takes"
-            yield (definition.at / "causes" / index / "is").problem(
-                what, f"give a state a clause with `on: {event}`, or a family of it"
-            )
+            yield (at / "is").problem(what, f"give a state a clause with `on: {event}`, or a family of it")
         # one page need not care for all that a preset tells apart, but its family must lead somewhere
         if (
             row.use is not None
@@ -67,4 +65,4 @@ def _causes(definition: Definition) -> Problems:
         ):
             told.add(f"{row.use} {family}")
             what = f"the preset `{row.use}` tells `{event}`, and no state takes anything of `{family}`"
-            yield (definition.at / "causes").problem(what, f"give a state a clause with `on: {family}`", key=True)
+            yield at.problem(what, f"give a state a clause with `on: {family}`")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from lifecycle.definition.definition import Clause, Definition, State
+from lifecycle.definition.lint.common import CALL_EVENTS, Problems, outward
 from lifecycle.definition.sources import overlap
-from .common import CALL_EVENTS, Problems, outward
 
 
 def regions(definition: Definition) -> Problems:

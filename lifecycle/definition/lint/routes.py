@@ -4,9 +4,9 @@ Law: the first row that matches decides; a row without `match` matches everythin
 """
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.lint.common import Problems
 from lifecycle.definition.page import Route
 from lifecycle.definition.problem import Spot
-from .common import Problems
 
 _OUTCOMES = ("deliver", "answer", "raise_", "refusal", "clause", "discard")
 _BESIDE = {

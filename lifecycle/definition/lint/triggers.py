@@ -6,8 +6,7 @@ Law: looks at one clause and its state at a time.
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clause, Clock, Definition, State
 from lifecycle.definition.expression import Expression
-from lifecycle.definition.page import Parameter
-from .common import Problems, named, outward
+from lifecycle.definition.lint.common import Problems, named, outward
 
 
 def triggers(definition: Definition) -> Problems:
@@ -38,7 +37,11 @@ def _deed(state: State, clause: Clause) -> Problems:
     elif clause.to is None and not clause.do and not state.junction:
         remedy = f"say `ignore: [{', '.join(clause.on)}]`" if clause.on else "give it a `to` or a `do`"
         yield clause.at.problem(f"`{clause.id}` does nothing", remedy, key=True)
-    if clause.clock and clause.clock.length == 0 and clause.to == clause.state:
+    if (
+        clause.clock
+        and clause.to == clause.state
+        and not (isinstance(clause.clock.length, Expression) or clause.clock.length)
+    ):
         what = f"`{clause.id}` leads back to {named(state)} after 0 s, so it would never end"
         yield (clause.at / clause.clock.kind).problem(what, "give the clock a length")
 
@@ -47,35 +50,36 @@ def _waits(definition: Definition, clause: Clause) -> Problems:
     clock = clause.clock
     if clock is None:
         return
-    at = clause.at / clock.kind
-    inside = _backoffs(definition, clock)
-    if inside and not _is_backoff(definition, clock):
-        yield at.problem(
-            f"`{clause.id}` computes with the backoff `{inside[0]}`", "name the backoff alone; its parts are its length"
-        )
-    elif inside and clock.by is None:
-        yield at.problem(
-            f"`{clause.id}` waits by the backoff `{inside[0]}` without `by`", "say which wait it is: `by:` and a count"
-        )
-    elif clock.by is not None and not inside:
+    inside, backoff = _backoffs(definition, clock), _is_backoff(definition, clock)
+    if inside and not backoff:
+        what = f"`{clause.id}` computes with the backoff `{inside[0]}`"
+        yield (clause.at / clock.kind).problem(what, "name the backoff alone: it is no number")
+    elif backoff and clock.by is None:
+        what = f"`{clause.id}` waits by a backoff and has no `by`"
+        yield (clause.at / clock.kind).problem(what, "say which wait it is: `by:` and a count")
+    elif clock.by is not None:
+        yield from _by(definition, clause, clock.by, backoff=backoff)
+
+
+def _by(definition: Definition, clause: Clause, by: str, *, backoff: bool) -> Problems:
+    kind = definition.variables[by].kind
+    if not backoff:
         yield (clause.at / "by").problem(
-            f"`{clause.id}` has `by`, and `{clock.text}` is no backoff", "leave it out, or name a backoff parameter"
+            f"`{clause.id}` has `by`, and waits by no backoff", "leave it out, or name a backoff"
         )
-    elif clock.by is not None and definition.variables[clock.by].kind != "count":
-        kind = definition.variables[clock.by].kind
-        yield (clause.at / "by").problem(f"`{clause.id}` has `by: {clock.by}`, which is of type {kind}", "name a count")
+    elif kind != "count":
+        yield (clause.at / "by").problem(f"`{clause.id}` has `by: {by}`, which is of type {kind}", "name a count")
 
 
 def _backoffs(definition: Definition, clock: Clock) -> list[str]:
-    """The backoffs in the length of a clock; a fixed one has no name any more."""
-    if isinstance(clock.length, Backoff):
-        return ["fixed in `with`"]
+    """The backoffs in the length of a clock."""
     names = clock.length.names if isinstance(clock.length, Expression) else ()
     return sorted(name for name in names if (each := definition.parameters.get(name)) and each.kind == "backoff")
 
 
 def _is_backoff(definition: Definition, clock: Clock) -> bool:
-    return isinstance(clock.length, Backoff) or clock.text.removeprefix(f"{clock.kind} ") in definition.parameters
+    """Whether a length is a backoff and nothing else; one that a `with` has fixed has no name any more."""
+    return isinstance(clock.length, Backoff) or _backoffs(definition, clock) == [str(clock.length)]
 
 
 def _proof(definition: Definition, clause: Clause) -> Problems:
@@ -99,5 +103,5 @@ def _lasts(definition: Definition, clock: Clock) -> bool:
     """Whether a length is surely above 0: a literal, or a parameter with a least value."""
     if not isinstance(clock.length, Expression):
         return bool(clock.length)
-    parameter: Parameter | None = definition.parameters.get(clock.length.text)
+    parameter = definition.parameters.get(clock.length.text)
     return parameter is not None and bool(parameter.min)

@@ -5,7 +5,7 @@ told at the use.
 """
 
 from lifecycle.definition.definition import Definition
-from .common import Problems, declared, effects, names_in
+from lifecycle.definition.lint.common import Problems, declared, effects, names_in
 
 
 def unused(definition: Definition) -> Problems:

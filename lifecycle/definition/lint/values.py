@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from lifecycle.definition.definition import Clause, Definition
 from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.lint.common import Problems, declared
 from lifecycle.definition.page import Parameter, Variable
 from lifecycle.definition.problem import Spot
-from .common import Problems, declared
 
 
 def values(definition: Definition) -> Problems:
@@ -45,7 +45,7 @@ def _variable(name: str, variable: Variable, at: Spot) -> Problems:
 def _within(what: str, name: str, declared_as: Parameter | Variable, value: object, at: Spot) -> Problems:
     for end, wrong in (("min", "below"), ("max", "above")):
         limit = getattr(declared_as, end)
-        if is_number(value) and is_number(limit) and (value < limit if end == "min" else value > limit):  # type: ignore[operator]
+        if is_number(value) and is_number(limit) and (value < limit if end == "min" else value > limit):
             yield at.problem(f"the {what} `{name}` is {wrong} its `{end}`", "change one of them", key=True)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from lifecycle.definition.definition import Clock, Definition, State
 from lifecycle.definition.expression import Expression
+from lifecycle.definition.lint.common import Problems, named
 from lifecycle.definition.page import OPTIONAL
-from .common import Problems, named
 
 
 def waiting(definition: Definition) -> Problems:

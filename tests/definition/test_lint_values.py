@@ -1,0 +1,74 @@
+"""Variables, parameters and conditions: what is refused, with its sentence and its place."""
+
+from collections.abc import Callable
+
+Problems = Callable[..., list[str]]
+
+
+def test_a_count_without_end(problems: Problems) -> None:
+    """A count is explored, so it has an end."""
+    page = """
+variables: {n: {count: 0}}
+states:
+  a: {rest: true, enter: {set: {n: 1}}}
+"""
+    assert problems(page) == [
+        "3:13: the count `n` has no `max`: say how far it can go: a number, or an expression over parameters",
+    ]
+
+
+def test_a_first_value_outside(problems: Problems) -> None:
+    """A first value lies between its ends; of a duration it may lie outside."""
+    page = """
+parameters: {limit: {count: 3, max: 2}, wait: {duration: 1 s, min: 2 s}}
+variables:
+  n: {count: 5, max: 4}
+  x: {number: 0, min: 0.5}
+  told: {duration: 0 s, min: wait, max: 10 s}
+  pause: {duration: 0 s, min: 1 s, max: 10 s}
+states:
+  a: {rest: true, enter: {set: {n: =limit, x: 1, told: none, pause: none}}}
+"""
+    assert problems(page) == [
+        "3:14: the default of the parameter `limit` is above its `max`: change one of them",
+        "3:41: the default of the parameter `wait` is below its `min`: change one of them",
+        "5:3: the first value of `n` is above its `max`: change one of them",
+        "6:3: the first value of `x` is below its `min`: change one of them",
+    ]
+
+
+def test_kept_is_not_asked(problems: Problems) -> None:
+    """What is kept is passed on, and no condition and no clock asks for it."""
+    page = """
+hears: {e: {}}
+variables: {k: {kept: number}}
+states:
+  a:
+    clauses:
+      X1: {on: e, when: k > 1, to: a}
+      X2: {after: k, to: a}
+"""
+    assert problems(page) == [
+        (
+            "8:25: `X1` asks for `k`, which is only kept: what is kept is passed on, never asked: "
+            "keep what you need in a count, flag, choice or duration"
+        ),
+        (
+            "9:19: `X2` asks for `k`, which is only kept: what is kept is passed on, never asked: "
+            "keep what you need in a count, flag, choice or duration"
+        ),
+    ]
+
+
+def test_from_without_a_request(problems: Problems) -> None:
+    """Only a server has an upgrade request to read from."""
+    page = """
+role: session
+hears: {disconnect: {}}
+variables: {k: {kept: number, from: query.id}}
+states:
+  a: {rest: true, status: ready, clauses: {X1: {on: disconnect, do: {set: {k: 1}}, to: a}}}
+"""
+    assert problems(page) == [
+        "5:31: `k` has `from` in a page with the role session: only a server has an upgrade request",
+    ]
