@@ -142,8 +142,10 @@ class _Flattener:
                     rows += [
                         attrs.evolve(each, use=row.use, is_=one.event(each.is_) if each.is_ else None) for each in preset
                     ]
-        # the page's own `otherwise` is the last of all, behind the rows of the pages that it uses
-        return tuple(sorted(rows, key=lambda row: row.otherwise))
+        if self.page.causes and self.page.causes[-1].otherwise:  # the last of all, behind the rows of the pages that this one uses
+            last = max(index for index, row in enumerate(rows) if row.otherwise)
+            rows.append(rows.pop(last))
+        return tuple(rows)
 
     def _dial(self) -> page.Dial:
         url, parts = None, {"query": {}, "headers": {}}  # type: ignore[var-annotated]

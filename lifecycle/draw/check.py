@@ -5,6 +5,7 @@ runs, not if it equals what the writer would write; that the text is fresh comes
 difference is one sentence that names the page, the clause and both targets.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path as File
@@ -20,14 +21,14 @@ from .mermaid_reader import Edge, read_mermaid
 _REMEDY = "run `lifecycle draw`"
 
 
-def check(definitions: Iterable[Definition], folder: File) -> list[str]:
+def check(definitions: Iterable[Definition], folder: str | os.PathLike[str]) -> list[str]:
     """Compare the drawings in a folder with the pages; one sentence for each difference.
 
     Args:
         definitions: every page that has drawings there.
         folder: where `draw` wrote them.
     """
-    definitions = list(definitions)
+    definitions, folder = list(definitions), File(folder)
     known = {file_name(definition, format_) for definition in definitions for format_ in FORMATS}
     found = [sentence for definition in definitions for sentence in check_page(definition, folder)]
     orphans = sorted(

@@ -13,7 +13,7 @@ from .svg import titles
 
 _OPENS = re.compile(r"subgraph cluster_(s\d+) \{")
 _TOOLTIP = re.compile(r'tooltip="((?:[^"\\]|\\.)*)"')
-_NODE = re.compile(r"(s\d+) \[(.*)\]")
+_NODE = re.compile(r"(s\d+)(x?) \[(.*)\]")
 _ARROW = re.compile(r"(s\d+)[xic]? -> (s\d+)[xinc]? \[(.*)\]")
 _HEAD = re.compile(r'lhead="cluster_(s\d+)"')
 _CLAUSE = re.compile(r"(?P<clause>[^ :]+): (?P<source>\S+)(?: → (?P<target>\S+)| stays)")
@@ -31,7 +31,7 @@ class Shown:
 def read_dot(text: str) -> Shown:
     """Read DOT text back; never raises."""
     reader = _Reader()
-    for line in text.splitlines():
+    for line in text.split("\n"):  # no other character of a text ends a line of ours
         reader.line(line.strip())
     return reader.shown()
 
@@ -69,13 +69,14 @@ class _Reader:
             head = _HEAD.search(found[3])
             self.arrows.append((found[1], head[1] if head else found[2], told))
         elif found := _NODE.fullmatch(line):
-            self.state(found[1], told)
+            self.state(found[1], told, own=not found[2])
         elif line.startswith("tooltip=") and self.open:
             self.state(self.open[-1], told)
 
-    def state(self, name: str, told: list[str]) -> None:
+    def state(self, name: str, told: list[str], *, own: bool = True) -> None:
         path, *stays = told or [name]
-        self.paths[name] = path
+        if own:
+            self.paths[name] = path
         self.edges.update(_edge(found) for line in stays if (found := _CLAUSE.fullmatch(line)))
 
     def shown(self) -> Shown:

@@ -119,15 +119,23 @@ class Graph:
         """The edges that have a target."""
         return tuple(edge for edge in self.edges if edge.target is not None)
 
+    @property
+    def longest_row(self) -> int:
+        """How many states stand in a row at most: of one composite, from its first on, by the shortest way."""
+        return max(self._row(node) for node in self.root.walk() if node.inner and not node.parallel)
+
+    def _row(self, node: Node) -> int:
+        left = {inner.path for inner in node.inner[1:]}
+        front, length = {node.inner[0].path}, 0
+        while front:
+            left, length = left - front, length + 1
+            front = {edge.target for edge in self.leading if edge.source in front and edge.target in left}
+        return length
+
     def anew(self, edge: Edge) -> bool:
         """Whether it leads to a composite state that its own source lies in, or is."""
         target = self.nodes[edge.target or ""]
         return bool(target.inner) and target.holds(edge.source)
-
-    def inward(self, edge: Edge) -> bool:
-        """Whether it leads from a composite state into that state itself."""
-        source = self.nodes[edge.source]
-        return bool(source.inner) and source.holds(edge.target or "")
 
 
 def graph(definition: Definition) -> Graph:

@@ -44,7 +44,7 @@ class Seen:
 def read_mermaid(text: str) -> Seen:
     """Read a diagram back; never raises."""
     reader = _Reader()
-    for line in text.splitlines():
+    for line in text.split("\n"):  # no other character of a text ends a line of ours
         reader.line(line.strip())
     return reader.seen()
 

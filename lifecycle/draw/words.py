@@ -31,15 +31,13 @@ def value(given: Any) -> str:
         return "<secret>"
     if isinstance(given, Expression):
         return given.text
-    if isinstance(given, Backoff):
-        return backoff(given)
     if isinstance(given, Mapping):
         return f"{{{', '.join(f'{name}: {value(part)}' for name, part in given.items())}}}"
     if isinstance(given, list | tuple):
         return f"[{', '.join(map(value, given))}]"
     if given is None:
         return "none"
-    return json.dumps(given, ensure_ascii=False) if isinstance(given, str | bool) else f"{given:g}"
+    return f"{given:g}" if isinstance(given, float) else json.dumps(given, ensure_ascii=False)
 
 
 def backoff(given: Backoff) -> str:

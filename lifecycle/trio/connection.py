@@ -5,8 +5,8 @@ exception leaves the door as it is, never in a group. Nothing that a user awaits
 cancelling it, and everything has a bound.
 """
 
-import itertools
 import functools
+import itertools
 import math
 import random
 import ssl
@@ -82,7 +82,7 @@ class Connection:
         refuse_unrunnable(self.definition)
         values = parameter_values(self.definition, parameters, missing_calls(self.definition, calls))
         machine = Machine(table_of(self.definition), values)
-        dice = random.Random(seed)  # noqa: S311 -- jitter, no secret
+        dice = random.Random(seed)
         self._driver = Driver(machine, transport or websocket_dialer(tls), calls, self._step, dice)
         self._driver.over = self._over
         self._history: deque[Step] = deque(maxlen=HISTORY)
@@ -362,7 +362,7 @@ def _counted(causes: Iterable[str]) -> Iterator[str]:
         yield cause if often == 1 else f"{cause} ({often} times)"
 
 
-def open(  # noqa: A001 -- `lifecycle.open` reads as it should
+def open(
     page: PageLike,
     *,
     calls: object = None,

@@ -54,10 +54,6 @@ class Timers:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else float("inf")
 
-    def last(self) -> float:
-        """When the last timer that is set fires; minus infinity if there is none."""
-        return max((when for _, when, _ in self._live.values()), default=float("-inf"))
-
     def due(self, now: float) -> Iterator[tuple[Hashable, Any]]:
         """Take out what is due, the earliest first; of equal ones, the one that was set first.
 

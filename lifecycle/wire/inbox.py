@@ -37,7 +37,7 @@ class Inbox:
         size: the most bytes that wait.
     """
 
-    __slots__ = ("items", "size", "bytes", "overflowed", "_queue", "_count")
+    __slots__ = ("_count", "_queue", "bytes", "items", "overflowed", "size")
 
     def __init__(self, items: int, size: int) -> None:
         self.items, self.size = items, size

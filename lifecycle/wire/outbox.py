@@ -27,7 +27,7 @@ class Outbox:
         size: the most bytes that wait.
     """
 
-    __slots__ = ("items", "size", "waiting", "taken", "bytes")
+    __slots__ = ("bytes", "items", "size", "taken", "waiting")
 
     def __init__(self, items: int, size: int) -> None:
         self.items, self.size = items, size

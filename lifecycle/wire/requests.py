@@ -30,7 +30,7 @@ class Pending:
 class Requests:
     """The requests of one connection."""
 
-    __slots__ = ("pending", "late", "_serial")
+    __slots__ = ("_serial", "late", "pending")
 
     def __init__(self) -> None:
         self.pending: dict[str, Pending] = {}

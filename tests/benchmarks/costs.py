@@ -13,7 +13,13 @@ from lifecycle.machine.table import Table
 from .rounds import Cases, race, told
 
 HEAD = "lifecycle: 1\npage: long\nvariables: {n: {count: 0, max: 9}}\nhears: {go: {}, back: {}}\nstates:\n"
-STATE = "  s{0}:\n    rest: true\n    clauses:\n      A{0}: {{on: go, when: n < 9, do: {{set: {{n: 0}}}}, to: s{1}}}\n      B{0}: {{on: back, to: s0}}\n"
+STATE = """\
+  s{0}:
+    rest: true
+    clauses:
+      A{0}: {{on: go, when: n < 9, do: {{set: {{n: 0}}}}, to: s{1}}}
+      B{0}: {{on: back, to: s0}}
+"""
 STATES = 39
 IMPORT = "import attrs, sys, time\na = time.perf_counter()\nimport {}\nprint(time.perf_counter() - a)"
 MACHINES = 2_000

@@ -9,7 +9,7 @@ Cases = dict[str, dict[str, Any]]
 
 
 def race(runners: Mapping[str, Callable[[int], None]], sizes: Mapping[str, int], rounds: int) -> dict[str, list[float]]:
-    """Let each run in turn, many times, so that a slow moment of the machine hits all; seconds for one of its events."""
+    """Let each run in turn, many times, so that a slow moment hits all; seconds for one of its events."""
     found: dict[str, list[float]] = {name: [] for name in runners}
     for number in range(rounds + 1):
         for name, runner in runners.items():

@@ -1,7 +1,5 @@
 """What the tests of the machine share: pages from a text, and a walker that keeps the machine's tokens."""
 
-# ruff: noqa: E501 -- a small page reads best in one line
-
 import functools
 import random
 from collections import Counter

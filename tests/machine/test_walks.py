@@ -167,6 +167,11 @@ def resume(begin: Begin) -> Any:
     w.tell("disconnect")
     assert w.fire("closing") == ["drop"]
     assert w.machine.ended
+    w.clauses += _untold(begin)
+    return w
+
+
+def _untold(begin: Begin) -> list[str]:
     quiet = begin("resume", refresh_told=False)
     quiet.start()
     quiet.tell("connect")
@@ -178,8 +183,7 @@ def resume(begin: Begin) -> Any:
         "start online.up.ready.credentials.valid: after credentials.lifetime * refresh_at"
     ]
     assert quiet.effects[0].seconds == pytest.approx(8)  # 10 s, the least lifetime, and 80 % of it
-    w.clauses += quiet.clauses
-    return w
+    return quiet.clauses
 
 
 def openclaw(begin: Begin) -> Any:

@@ -165,7 +165,9 @@ async def _asked(far: MemoryPipe) -> bytes:
 
 async def silent(_: Peer, far: MemoryPipe) -> None:
     """Open, then read nothing and say nothing for ever: what a half-open connection looks like."""
-    (key,) = [line[19:] for line in (await _asked(far)).split(b"\r\n") if line.lower().startswith(b"sec-websocket-key: ")]
+    (key,) = [
+        line[19:] for line in (await _asked(far)).split(b"\r\n") if line.lower().startswith(b"sec-websocket-key: ")
+    ]
     token = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     far.write(head + b"Sec-WebSocket-Accept: " + token + b"\r\n\r\n")

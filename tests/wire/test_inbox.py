@@ -94,7 +94,11 @@ def test_marks_outlive_an_overflow() -> None:
     box.put("old", 1)
     box.mark(Discontinuity("lost", why="reset"))
     box.put("new", 1)
-    assert [box.take() for _ in range(len(box))] == [Discontinuity("overflow", 1), Discontinuity("lost", why="reset"), "new"]
+    assert [box.take() for _ in range(len(box))] == [
+        Discontinuity("overflow", 1),
+        Discontinuity("lost", why="reset"),
+        "new",
+    ]
     for text in ("newer", "newest"):
         box.mark(Discontinuity("resumed"))
         box.put(text, 1)

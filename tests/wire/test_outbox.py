@@ -110,7 +110,7 @@ def test_what_became_of_a_lost_message(offset: int) -> None:
     box = Outbox(9, 99)
     for _ in range(3):
         box.put(Ticket(bytes(10)))
-    tickets = [ticket for ticket in iter(box.take, None)]
+    tickets = list(iter(box.take, None))
     for number, ticket in enumerate(tickets):
         ticket.start, ticket.end = number * 10, number * 10 + 10
     box.lost(offset, "reset")

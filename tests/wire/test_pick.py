@@ -8,7 +8,9 @@ from lifecycle.wire.pick import find, matches, take
 MESSAGE = {"a": {"b": [10, {"c": None}], "0": "zero"}, "flag": True, "one": 1, "text": "words"}
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "0", "²"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "0", "²"]), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

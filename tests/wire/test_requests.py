@@ -65,7 +65,13 @@ def test_a_request_is_given_up_once() -> None:
 
 @pytest.mark.parametrize(
     ("fate", "error"),
-    [("not_sent", NotSent), ("sent", MaybeDelivered), ("maybe", MaybeDelivered), ("taken", MaybeDelivered), ("queued", None)],
+    [
+        ("not_sent", NotSent),
+        ("sent", MaybeDelivered),
+        ("maybe", MaybeDelivered),
+        ("taken", MaybeDelivered),
+        ("queued", None),
+    ],
 )
 def test_a_lost_connection(fate: Fate, error: type[LifecycleError] | None) -> None:
     """What left may have arrived, what did not has not, and what waits goes on waiting."""

@@ -10,7 +10,9 @@ from lifecycle.wire.routes import Outcome, route
 
 def row(**keys: Any) -> Route:
     """A route from plain values."""
-    keys["match"] = {path: value if isinstance(value, tuple) else (value,) for path, value in keys.get("match", {}).items()}
+    keys["match"] = {
+        path: value if isinstance(value, tuple) else (value,) for path, value in keys.get("match", {}).items()
+    }
     return Route(**keys)
 
 
