@@ -1,11 +1,11 @@
 """A page of YAML becomes a connection lifecycle: drawn, proven, and then run.
 
-    definition/   what a lifecycle is: frozen data, read from YAML
-    machine/      what it means: a chart, a table, a pure machine
-    proof/        what it promises          draw/      how it looks
-    wire/         bytes to events, pure     trio/      the only room that knows trio
-    systems/      calls of real systems     testing/   what embedders test with
-    cli           the command line          errors     every exception, as one tree
+definition/   what a lifecycle is: frozen data, read from YAML
+machine/      what it means: a chart, a table, a pure machine
+proof/        what it promises          draw/      how it looks
+wire/         bytes to events, pure     trio/      the only room that knows trio
+systems/      calls of real systems     testing/   what embedders test with
+cli           the command line          errors     every exception, as one tree
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .definition.definition import Definition
     from .definition.read import read
-    from .trio.connection import Connection, open  # noqa: A004 -- `lifecycle.open` reads as it should
+    from .trio.connection import Connection, open
     from .wire.inbox import Discontinuity
 
 _LATER = {

@@ -17,7 +17,8 @@ from .definition.read import bundled, read
 from .errors import LifecycleError, PageError, WrongParameters
 
 GOOD, FAILED, BAD = 0, 1, 2
-FORMATS = ("mermaid", "dot", "svg", "table")
+FORMATS = {"mermaid": "mmd", "dot": "dot", "svg": "svg", "table": "md"}
+"""What can be drawn, and the ending of its file."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,7 +33,9 @@ def cli() -> None:
 @cli.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-@click.option("-v", "--verbose", is_flag=True, help="Print each page's parameters, variables and calls, and where they come from.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print each page's parameters, variables and calls, and where they come from."
+)
 def check(paths: tuple[str, ...], as_json: bool, verbose: bool) -> int:  # noqa: FBT001 -- click passes flags so
     """Check the form of pages: shape, names, reachability, timers, determinism."""
     reports = [_report(name) for name in _pages(paths)]
@@ -43,7 +46,8 @@ def check(paths: tuple[str, ...], as_json: bool, verbose: bool) -> int:  # noqa:
             for problem in report["problems"]:
                 click.echo(problem["text"], err=True)
         elif not as_json:
-            click.echo(f"{report['page']}: good ({report['states']} states, {report['clauses']} clauses, {report['clocks']} clocks)")
+            counts = ", ".join(f"{report[what]} {what}" for what in ("states", "clauses", "clocks"))
+            click.echo(f"{report['page']}: good ({counts})")
             if verbose:
                 _print_interface(definition)
     return BAD if any(definition is None for _, definition in reports) else GOOD
@@ -71,13 +75,28 @@ def _print_interface(page: Definition) -> None:
     for name, variable in page.variables.items():
         click.echo(f"  variable {name}: {variable.kind}  (from {page.origins[name]})")
     for name, call in page.calls.items():
-        click.echo(f"  call {name}: takes {', '.join(call.takes) or 'nothing'}, returns {', '.join(call.returns) or 'nothing'}  (from {page.origins[name]})")
+        takes, returns = ", ".join(call.takes) or "nothing", ", ".join(call.returns) or "nothing"
+        click.echo(f"  call {name}: takes {takes}, returns {returns}  (from {page.origins[name]})")
 
 
 @cli.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("diagrams"), show_default=True, help="The folder of the drawings.")
-@click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True, help="What to write; by default everything. May be repeated.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("diagrams"),
+    show_default=True,
+    help="The folder of the drawings.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(list(FORMATS)),
+    multiple=True,
+    help="What to write; by default everything. May be repeated.",
+)
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if the drawings differ from the pages.")
 def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_check: bool) -> int:  # noqa: FBT001
     """Draw pages: Mermaid, DOT, SVG, and a table of transitions."""
@@ -88,10 +107,11 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
         differences = drawing.check(definitions, folder)
         for difference in differences:
             click.echo(difference, err=True)
-        click.echo(f"{len(definitions)} pages: {'the drawings are out of date' if differences else 'the drawings are those of the pages'}")
+        verdict = "the drawings are out of date" if differences else "the drawings are those of the pages"
+        click.echo(f"{len(definitions)} pages: {verdict}")
         return FAILED if differences else GOOD
     for definition in definitions:
-        for file in drawing.draw(definition, folder, formats or FORMATS):
+        for file in drawing.draw(definition, folder, [FORMATS[name] for name in formats or FORMATS]):
             click.echo(str(file))
     return GOOD
 
@@ -99,8 +119,12 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
 @cli.command()
 @click.argument("page")
 @click.argument("url")
-@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the page, as YAML. May be repeated.")
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write each step to a file, as JSON lines.")
+@click.option(
+    "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the page, as YAML. May be repeated."
+)
+@click.option(
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write each step to a file, as JSON lines."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print messages and steps as JSON lines.")
 def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Stay connected to URL: lines of stdin go out, messages come in."""
@@ -131,7 +155,13 @@ def _parameters(page: Definition, given: Sequence[str]) -> dict[str, Any]:
 
 
 @cli.command()
-@click.option("--seconds", type=click.FloatRange(min=0), default=20.0, show_default=True, help="How long at least; every fault is done once in any case.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    help="How long at least; every fault is done once in any case.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides jitter and the order of faults.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def demo(seconds: float, seed: int, as_json: bool) -> int:  # noqa: FBT001

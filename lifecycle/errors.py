@@ -1,13 +1,13 @@
 """Every exception that lifecycle raises, as one tree under LifecycleError.
 
-    PageError, LawBroken             the page is wrong (every problem at once), or breaks a law
-    IllegalEvent, WrongParameters    not allowed in this state; do not fit the page
-    NotReady                         not ready within the time
-    ConnectionFailed, ConnectionEnded       it will not become ready by itself
-    NotSent, MaybeDelivered                 what became of a message
-    NoRequests, RequestFailed, RequestTimeout     what became of a request
-    CallFailed                       raised by the embedder's own calls
-    DriverFailed                     a fault of ours
+PageError, LawBroken             the page is wrong (every problem at once), or breaks a law
+IllegalEvent, WrongParameters    not allowed in this state; do not fit the page
+NotReady                         not ready within the time
+ConnectionFailed, ConnectionEnded       it will not become ready by itself
+NotSent, MaybeDelivered                 what became of a message
+NoRequests, RequestFailed, RequestTimeout     what became of a request
+CallFailed                       raised by the embedder's own calls
+DriverFailed                     a fault of ours
 """
 
 from collections.abc import Iterable
@@ -72,7 +72,9 @@ class IllegalEvent(LifecycleError):
 
     side = "caller"
 
-    def __init__(self, page: str, event: str, states: tuple[str, ...], allowed: tuple[str, ...], reason: str = "") -> None:
+    def __init__(
+        self, page: str, event: str, states: tuple[str, ...], allowed: tuple[str, ...], reason: str = ""
+    ) -> None:
         super().__init__(page, event, states, allowed, reason)
         self.page, self.event, self.states, self.allowed, self.reason = page, event, states, allowed, reason
 
@@ -80,7 +82,9 @@ class IllegalEvent(LifecycleError):
         where = " + ".join(self.states) or "its end"
         if self.reason:
             return f"{self.page}: `{self.event}` is not allowed in {where}: {self.reason}"
-        return f"{self.page}: `{self.event}` is not allowed in {where} (allowed: {', '.join(self.allowed) or 'nothing'})"
+        return (
+            f"{self.page}: `{self.event}` is not allowed in {where} (allowed: {', '.join(self.allowed) or 'nothing'})"
+        )
 
 
 class WrongParameters(LifecycleError):

@@ -153,7 +153,9 @@ def test_connect_gives_up_with_exit_code_1():
     """A server that is not there: the page's attempts are made, its sentence is told, and the exit code is 1."""
     command = [sys.executable, "-m", "lifecycle", "connect", "websocket", "ws://127.0.0.1:9/"]
     fast = ["-p", "max_attempts=2", "-p", "redial={first: 20 ms, max: 40 ms, floor: 10 ms}"]
-    with subprocess.Popen([*command, *fast], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+    with subprocess.Popen(
+        [*command, *fast], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
         assert done.wait(30) == 1
         err = done.stderr.read()
         done.stdin.close()
@@ -211,7 +213,7 @@ def test_connect_as_json(echo_server):
 def test_output_that_nobody_reads_is_no_traceback():
     """A closed pipe behind us ends quietly."""
     script = f"{sys.executable} -m lifecycle check -v | head -1"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert "Traceback" not in done.stderr
 
 

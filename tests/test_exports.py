@@ -18,7 +18,11 @@ def test_the_list_is_sorted_and_short():
 def test_every_error_is_of_one_tree():
     """All exceptions that are public are LifecycleErrors, with a side."""
     sides = {"page", "caller", "peer", "network", "us"}
-    errors = [value for name in lifecycle.__all__ if isinstance(value := getattr(lifecycle, name), type) and issubclass(value, Exception)]
+    errors = [
+        value
+        for name in lifecycle.__all__
+        if isinstance(value := getattr(lifecycle, name), type) and issubclass(value, Exception)
+    ]
     assert len(errors) > 10
     assert all(issubclass(error, lifecycle.LifecycleError) and error.side in sides for error in errors)
 

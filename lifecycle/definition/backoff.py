@@ -9,6 +9,8 @@ from typing import Literal
 
 import attrs
 
+from .units import say_seconds
+
 Jitter = Literal["none", "full", "equal", "decorrelated"] | tuple[float, float]
 JITTERS = ("none", "full", "equal", "decorrelated")
 _DEFAULT_FLOOR = 0.25
@@ -38,6 +40,13 @@ class Backoff:
     @floor.default
     def _default_floor(self) -> float:
         return min(self.first, _DEFAULT_FLOOR)
+
+    def __str__(self) -> str:
+        """As a page would write it."""
+        jitter = self.jitter if isinstance(self.jitter, str) else "[" + ", ".join(f"{p:.0%}" for p in self.jitter) + "]"
+        delays = f"delays: [{', '.join(map(say_seconds, self.delays))}], " if self.delays else ""
+        ends = f"max: {say_seconds(self.max)}, jitter: {jitter}, floor: {say_seconds(self.floor)}"
+        return f"{{{delays}first: {say_seconds(self.first)}, factor: {self.factor:g}, {ends}}}"
 
     def nominal(self, attempt: int) -> float:
         """The wait before jitter; attempt 1 is the first wait."""

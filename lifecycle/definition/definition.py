@@ -197,7 +197,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Expression):
         return f"={value.text}"
     if attrs.has(type(value)):
-        return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value)) if field.name not in _EXPLAINING}
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in attrs.fields(type(value))
+            if field.name not in _EXPLAINING
+        }
     if isinstance(value, Mapping):
         # the order of rows can be meaning: clauses, states, routes
         return [[name, _plain(part)] for name, part in value.items()]

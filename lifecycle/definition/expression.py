@@ -204,7 +204,11 @@ class _Writer:
             case ast.UnaryOp(op=ast.Not()):
                 return f"(not {self.write(node.operand)})"
             case ast.UnaryOp():
-                return f"(-{self.write(node.operand)})" if self.is_number(node.operand) else f"neg({self.write(node.operand)})"
+                return (
+                    f"(-{self.write(node.operand)})"
+                    if self.is_number(node.operand)
+                    else f"neg({self.write(node.operand)})"
+                )
             case ast.BoolOp():
                 word = " and " if isinstance(node.op, ast.And) else " or "
                 return f"({word.join(self.write(value) for value in node.values)})"

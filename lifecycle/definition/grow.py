@@ -105,9 +105,13 @@ class _Grower:
             return
         for word in ("with", "as", "fill"):
             if getattr(state, f"{word}_" if word != "fill" else word):
-                self.book.tell((at / word).problem(f"`{word}` without `use`", "it belongs beside the page that is used", key=True))
+                self.book.tell(
+                    (at / word).problem(f"`{word}` without `use`", "it belongs beside the page that is used", key=True)
+                )
         if state.states and state.regions:
-            self.book.tell((at / "regions").problem("both `states` and `regions`", "put one inside the other", key=True))
+            self.book.tell(
+                (at / "regions").problem("both `states` and `regions`", "put one inside the other", key=True)
+            )
         for group in ("states", "regions"):
             for name, inner in getattr(state, group).items():
                 self.child(node, name, inner, instance, at / group / name, parallel=group == "regions")
@@ -123,38 +127,66 @@ class _Grower:
         kid.filled = len(slots) > 1
         for layer in slots[1:]:
             if kid.filled and (layer.state.states or layer.state.regions):
-                self.book.tell(layer.at.problem("a slot with states of its own", "a slot is filled whole: leave it empty"))
+                self.book.tell(
+                    layer.at.problem("a slot with states of its own", "a slot is filled whole: leave it empty")
+                )
         self.inside(kid, slots[0].state, slots[0].instance, slots[0].at)
         kid.layers += slots[1:]
 
     def used(self, node: Node, state: page.State, instance: Instance, at: Spot) -> None:
         if state.states or state.regions or state.final:
-            self.book.tell(at.problem("`use` beside states, regions or final", "its inside is the used page's; fill a slot instead"))
+            self.book.tell(
+                at.problem(
+                    "`use` beside states, regions or final", "its inside is the used page's; fill a slot instead"
+                )
+            )
             return
         chain = [one.page.page for one in _chain(instance)]
         if state.use in chain or len(chain) >= DEEPEST_USE:
-            remedy = f"{' uses '.join([*reversed(chain), str(state.use)])}: break the circle" if state.use in chain else "flatten them"
-            self.book.tell((at / "use").problem(f"pages that use each other {'in a circle' if state.use in chain else 'too deeply'}", remedy))
+            remedy = (
+                f"{' uses '.join([*reversed(chain), str(state.use)])}: break the circle"
+                if state.use in chain
+                else "flatten them"
+            )
+            self.book.tell(
+                (at / "use").problem(
+                    f"pages that use each other {'in a circle' if state.use in chain else 'too deeply'}", remedy
+                )
+            )
             return
         found = self.load(str(state.use), at / "use")
         if found is None:
             return
         other, source = found
-        new = Instance(page=other, at=Spot(source), book=self.book, host=instance, use=state, use_at=at, point=node.name or other.page)
+        new = Instance(
+            page=other,
+            at=Spot(source),
+            book=self.book,
+            host=instance,
+            use=state,
+            use_at=at,
+            point=node.name or other.page,
+        )
         self.unique(new)
         self.register(new)
         node.used = other.page
-        slots = {name: inner for name, inner in _slots(other)}
+        slots = dict(_slots(other))
         for name in state.fill:
             if name not in slots:
-                self.book.tell((at / "fill" / name).problem(f"`{other.page}` has no slot `{name}`", did_you_mean(name, slots), key=True))
+                self.book.tell(
+                    (at / "fill" / name).problem(
+                        f"`{other.page}` has no slot `{name}`", did_you_mean(name, slots), key=True
+                    )
+                )
         self.inside(node, other, new, Spot(source))
 
     def unique(self, new: Instance) -> None:
         for other in self.book.instances:
             if other.host is new.host and other.host is not None and other.point == new.point and new.use_at:
                 what = f"two used pages at states called `{new.point}`"
-                self.book.tell(new.use_at.problem(what, "their clause ids and variables would be the same: rename one", key=True))
+                self.book.tell(
+                    new.use_at.problem(what, "their clause ids and variables would be the same: rename one", key=True)
+                )
 
 
 def _filling(name: str, instance: Instance) -> Layer | None:

@@ -87,7 +87,9 @@ class Instance:
             return self.book.typed(self, name, given)
         return self.host._surfaced(name)  # noqa: SLF001 -- the same class
 
-    def resolve(self, expression: Expression, at: Spot, fields: tuple[str, ...] | None, extra: tuple[str, ...] = ()) -> Expression:
+    def resolve(
+        self, expression: Expression, at: Spot, fields: tuple[str, ...] | None, extra: tuple[str, ...] = ()
+    ) -> Expression:
         """An expression in the names of the whole; what is unknown is told and left.
 
         Args:
@@ -108,7 +110,9 @@ class Instance:
             found = self.parameter(name)
             if found is None:
                 remedy = did_you_mean(name, self.known())
-                self.book.tell(at.problem(f"`{expression}` reads `{name}`, which is no parameter and no variable", remedy))
+                self.book.tell(
+                    at.problem(f"`{expression}` reads `{name}`, which is no parameter and no variable", remedy)
+                )
                 return Name(name)
             return found
 
@@ -117,7 +121,11 @@ class Instance:
     def _field(self, name: str, at: Spot, fields: tuple[str, ...] | None, expression: Expression) -> object:
         field = name.removeprefix("event.")
         if fields is not None and field not in fields:
-            what = f"`{expression}` reads `{name}`, which no source of the event has" if fields else f"`{expression}` reads `{name}` where there is no event"
+            what = (
+                f"`{expression}` reads `{name}`, which no source of the event has"
+                if fields
+                else f"`{expression}` reads `{name}` where there is no event"
+            )
             self.book.tell(at.problem(what, did_you_mean(field, fields, "only clauses with `on` have an event")))
         return Name(name)
 
@@ -146,7 +154,7 @@ class Book:
         """The parameters that surface at an instance, with the instance that declares each."""
         found = self._surfacing.get(id(instance))
         if found is None:
-            found = {name: instance for name in instance.page.parameters}
+            found = dict.fromkeys(instance.page.parameters, instance)
             for other in self.instances:
                 if other.host is instance and other.use is not None:
                     for name, owner in self.parameters_of(other).items():

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from . import units
 from .backoff import JITTERS, Backoff, Jitter
 
+_ENDS = 2
+
 
 class Secret(str):
     """A text that shows itself nowhere: not in a log, a trace, a diagram, or an exception."""
@@ -48,7 +50,7 @@ def literal(kind: str, value: object, of: Sequence[object] = (), *, in_page: boo
 
 def _plain(kind: type | tuple[type, ...], what: str) -> Callable[[object], object]:
     def read(value: object) -> object:
-        if isinstance(value, bool) and kind is not bool or not isinstance(value, kind):
+        if (isinstance(value, bool) and kind is not bool) or not isinstance(value, kind):
             raise ValueError(f"expected {what}, found {_shown(value)}")
         return value
 
@@ -87,7 +89,7 @@ def _url(value: object) -> str:
 def _jitter(value: object) -> Jitter:
     if isinstance(value, str) and value in JITTERS:
         return value  # type: ignore[return-value]  # it is one of the four
-    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
+    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == _ENDS:
         low, high = (part if isinstance(part, float) else units.fraction(part) for part in value)
         if low <= high:
             return low, high
@@ -140,4 +142,3 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "backoff": _backoff,
     "jitter": _jitter,
 }
-

@@ -343,5 +343,6 @@ class Page(State):
     laws: tuple[Law, ...] = several("the page's own promises")
     retired: tuple[ClauseId, ...] = several("clause ids that must not come back")
 
+
 for _class in (State, Route, Law, Page):
     attrs.resolve_types(_class)

@@ -6,7 +6,8 @@ Law: all wrong ones in one error, with the list of what there is; a secret is ne
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import WrongParameters
+from lifecycle.errors import WrongParameters
+
 from . import page
 from .definition import Definition
 from .literal import literal
@@ -25,10 +26,9 @@ def parameter_values(definition: Definition, given: Mapping[str, Any], problems:
     Raises:
         WrongParameters: unknown, missing or wrong ones; all at once.
     """
-    found, wrong = {}, list(problems)
-    for name in given:
-        if name not in definition.parameters:
-            wrong.append(f"there is no parameter `{name}`: {did_you_mean(name, definition.parameters)}")
+    found, known = {}, definition.parameters
+    unknown = [f"there is no parameter `{name}`: {did_you_mean(name, known)}" for name in given if name not in known]
+    wrong = [*problems, *unknown]
     for name, parameter in definition.parameters.items():
         try:
             found[name] = _value(parameter, name, given)
@@ -82,4 +82,7 @@ def said(parameter: page.Parameter, value: Any) -> str:
 
 
 def _listed(definition: Definition) -> str:
-    return ", ".join(f"{name} ({each.kind}, {said(each, each.default)})" for name, each in definition.parameters.items()) or "none"
+    return (
+        ", ".join(f"{name} ({each.kind}, {said(each, each.default)})" for name, each in definition.parameters.items())
+        or "none"
+    )

@@ -10,6 +10,7 @@ import attrs
 
 Path = tuple[str | int, ...]
 Position = tuple[int, int]
+_MOST_NAMED = 12
 
 
 @attrs.frozen(eq=False)
@@ -75,4 +76,8 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str
         return f"did you mean `{near[0]}`?"
     if otherwise:
         return otherwise
-    return f"there is {', '.join(known[:12])}{', …' if len(known) > 12 else ''}" if known else "there is none"
+    return (
+        f"there is {', '.join(known[:_MOST_NAMED])}{', …' if len(known) > _MOST_NAMED else ''}"
+        if known
+        else "there is none"
+    )

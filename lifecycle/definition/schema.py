@@ -19,7 +19,9 @@ from . import page
 Fragment = dict[str, Any]
 
 _DURATION = r"^\s*[0-9]+(\.[0-9]+)? ?(ms|s|min|h|d)\s*$"
-_OWN_WORDS = "true false none and or not in event if else is lambda for transport".split()
+_OWN_WORDS = [
+    *("true", "false", "none", "and", "or", "not", "in", "event", "if", "else", "is", "lambda", "for", "transport"),
+]
 _BARE_EFFECTS = ["open", "drop", "ping", "admit", "close"]
 
 
@@ -54,12 +56,17 @@ def _key(name: str) -> str:
 
 
 def _about(cls: type) -> str:
-    return " ".join(inspect.getdoc(cls).split("\n\n")[0].split()) if cls.__doc__ else ""  # type: ignore[union-attr]
+    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
 
 
 def _literals() -> dict[str, Fragment]:
     part = {"anyOf": [_text(r"^\s*[0-9]+(\.[0-9]+)? ?%\s*$", "a percentage, such as `50 %`"), {"type": "number"}]}
-    jitter = {"anyOf": [{"enum": ["none", "full", "equal", "decorrelated"]}, {"type": "array", "items": part, "minItems": 2, "maxItems": 2}]}
+    jitter = {
+        "anyOf": [
+            {"enum": ["none", "full", "equal", "decorrelated"]},
+            {"type": "array", "items": part, "minItems": 2, "maxItems": 2},
+        ]
+    }
     backoff = {
         "delays": {"description": "the first waits, before the formula", "type": "array", "items": _ref("Seconds")},
         "first": {"description": "the formula's first wait", **_ref("Seconds")},
@@ -85,26 +92,48 @@ def _literals() -> dict[str, Fragment]:
 
 def _parameter() -> Fragment:
     open_ = {"enum": [page.REQUIRED, page.OPTIONAL]}
-    return _kinds(page.Parameter, {name: {"anyOf": [open_, inner]} for name, inner in _literals().items()}, ("help", "of", "min", "max"))
+    return _kinds(
+        page.Parameter,
+        {name: {"anyOf": [open_, inner]} for name, inner in _literals().items()},
+        ("help", "of", "min", "max"),
+    )
 
 
 def _variable() -> Fragment:
     literals = _literals()
     kinds = {name: literals[name] for name in ("count", "flag", "duration", "choice", "number")}
-    return _kinds(page.Variable, {**kinds, "kept": {"enum": [*get_args(page.Shape)]}}, ("of", "min", "max", "from_", "else_"))
+    return _kinds(
+        page.Variable, {**kinds, "kept": {"enum": [*get_args(page.Shape)]}}, ("of", "min", "max", "from_", "else_")
+    )
 
 
 def _effect() -> Fragment:
     arguments = {
-        "close": _object({"code": {"description": "1000, 1001 or 3000 to 4999", "type": "integer"}, "reason": {"description": "a few words", **_ref("Value")}}),
+        "close": _object(
+            {
+                "code": {"description": "1000, 1001 or 3000 to 4999", "type": "integer"},
+                "reason": {"description": "a few words", **_ref("Value")},
+            }
+        ),
         "send": _ref("Word"),
         "set": _single(_ref("Reference"), _ref("Value")),
-        "emit": {"anyOf": [_ref("Event"), _single(_ref("Event"), {"type": "object", "additionalProperties": _ref("Value")}, maxProperties=1)]},
-        "refuse": _object({"http": {"description": "the status", "type": "integer", "minimum": 400, "maximum": 599}}, required=["http"]),
+        "emit": {
+            "anyOf": [
+                _ref("Event"),
+                _single(_ref("Event"), {"type": "object", "additionalProperties": _ref("Value")}, maxProperties=1),
+            ]
+        },
+        "refuse": _object(
+            {"http": {"description": "the status", "type": "integer", "minimum": 400, "maximum": 599}},
+            required=["http"],
+        ),
         "mark": {"enum": ["resumed", "replayed", "lost"]},
     }
     told = {name: {"description": f"the effect {name}", **inner} for name, inner in arguments.items()}
-    return {"description": _about(page.Effect), "anyOf": [{"enum": _BARE_EFFECTS}, _object(told, minProperties=1, maxProperties=1)]}
+    return {
+        "description": _about(page.Effect),
+        "anyOf": [{"enum": _BARE_EFFECTS}, _object(told, minProperties=1, maxProperties=1)],
+    }
 
 
 def _pick() -> Fragment:
@@ -116,7 +145,13 @@ def _pick() -> Fragment:
 
 
 def _code() -> Fragment:
-    return {"description": "a code, or a range", "anyOf": [{"type": "integer", "minimum": 100, "maximum": 4999}, {"type": "string", "pattern": "^[0-9]{3,4}(-[0-9]{3,4})?$"}]}
+    return {
+        "description": "a code, or a range",
+        "anyOf": [
+            {"type": "integer", "minimum": 100, "maximum": 4999},
+            {"type": "string", "pattern": "^[0-9]{3,4}(-[0-9]{3,4})?$"},
+        ],
+    }
 
 
 @functools.cache
@@ -136,30 +171,51 @@ def _written() -> dict[Any, tuple[str, Fragment]]:
         page.Path: ("Path", _text(r"^[^.]+(\.[^.]+)*$", "keys with dots between, such as error.code")),
         page.Regex: ("Regex", {"description": "a regular expression of Python", "type": "string"}),
         page.Seconds: ("Seconds", _text(_DURATION, "a duration with its unit, such as 10 s")),
-        page.Size: ("Size", _text(r"^\s*[0-9]+(\.[0-9]+)? ?(B|KiB|MiB|GiB|kB|MB|GB)\s*$", "a size with its unit, such as 4 MiB")),
-        page.Condition: ("Condition", {"description": "an expression", "type": ["string", "boolean"], "pattern": "^[^=]"}),
+        page.Size: (
+            "Size",
+            _text(r"^\s*[0-9]+(\.[0-9]+)? ?(B|KiB|MiB|GiB|kB|MB|GB)\s*$", "a size with its unit, such as 4 MiB"),
+        ),
+        page.Condition: (
+            "Condition",
+            {"description": "an expression", "type": ["string", "boolean"], "pattern": "^[^=]"},
+        ),
         page.Value: ("Value", {"description": "what is meant; with = before it, an expression"}),
-        page.Length: ("Length", {"description": "a duration with its unit, or an expression", "type": "string", "anyOf": [_ref("Seconds"), length]}),
+        page.Length: (
+            "Length",
+            {
+                "description": "a duration with its unit, or an expression",
+                "type": "string",
+                "anyOf": [_ref("Seconds"), length],
+            },
+        ),
         page.Effect: ("Effect", _effect()),
         page.CallUse: ("CallUse", {"description": _about(page.CallUse), "anyOf": [_ref("Word"), call]}),
         page.Parameter: ("Parameter", _parameter()),
         page.Variable: ("Variable", _variable()),
         page.Pick: ("Pick", _pick()),
         page.Codes: ("Codes", {"anyOf": [{"const": "any"}, _code(), {"type": "array", "items": _code()}]}),
-        page.Pause: ("Pause", {"anyOf": [{"const": "header"}, _ref("Seconds"), {"$ref": "#/$defs/Pick", "type": "object"}]}),
+        page.Pause: (
+            "Pause",
+            {"anyOf": [{"const": "header"}, _ref("Seconds"), {"$ref": "#/$defs/Pick", "type": "object"}]},
+        ),
         page.Scalar: ("Scalar", {"type": ["string", "number", "boolean", "null"]}),
-    }  # fmt: skip
+    }
 
 
 _NAMED: dict[Any, str] = {page.Length: "Length", page.Codes: "Codes", page.Pause: "Pause", page.Scalar: "Scalar"}
-_PLAIN: dict[Any, Fragment] = {str: {"type": "string"}, int: {"type": "integer", "minimum": 0}, bool: {"type": "boolean"}, Any: {}}
+_PLAIN: dict[Any, Fragment] = {
+    str: {"type": "string"},
+    int: {"type": "integer", "minimum": 0},
+    bool: {"type": "boolean"},
+    Any: {},
+}
 
 
 def _of(kind: Any) -> Fragment:
     """The fragment of a type; classes and named kinds are in `$defs`."""
     if kind in _PLAIN:
         return dict(_PLAIN[kind])
-    name = _NAMED.get(kind) or getattr(kind, "__name__", "")
+    name = str(_NAMED.get(kind) or getattr(kind, "__name__", ""))
     if kind in _NAMED or hasattr(kind, "__supertype__") or attrs.has(kind):
         return _ref(name)
     arguments = get_args(kind)
@@ -171,3 +227,51 @@ def _of(kind: Any) -> Fragment:
         names = {} if arguments[0] is str else {"propertyNames": _of(arguments[0])}
         return {"type": ["object", "null"], **names, "additionalProperties": _of(arguments[1])}
     return _either([part for part in arguments if part is not NoneType], empty=NoneType in arguments)
+
+
+def _rows(item: Any) -> Fragment:
+    """One thing or a list of them; classes without a short form are always a list."""
+    many = {"type": "array", "items": _of(item)}
+    return many if attrs.has(item) and item not in _written() else {"anyOf": [_of(item), many]}
+
+
+def _either(parts: list[Any], *, empty: bool) -> Fragment:
+    if bool in parts and page.Path in parts:
+        one: Fragment = {"anyOf": [{"const": True}, _of(page.Path)]}
+    elif len(parts) == 1:
+        one = _of(parts[0])
+    else:
+        kind = next((kind for kind in _NAMED if set(get_args(kind)) - {NoneType} == set(parts)), None)
+        one = _ref(_NAMED[kind]) if kind is not None else {"anyOf": [_of(part) for part in parts]}
+    return {"anyOf": [one, {"type": "null"}]} if empty else one
+
+
+def _class(cls: type) -> Fragment:
+    """A class as the schema of its mapping."""
+    properties = {_key(f.name): {"description": f.metadata["doc"], **_of(f.type)} for f in attrs.fields(cls)}
+    required = [_key(field.name) for field in attrs.fields(cls) if field.default is attrs.NOTHING]
+    made = _object(properties, description=_about(cls), **({"required": required} if required else {}))
+    return {**made, "type": ["object", "null"]} if cls is page.State else made
+
+
+_CLASSES = (
+    *(page.State, page.Clause, page.Dial, page.Call, page.Cause, page.Route, page.Dedupe, page.Inbox, page.Outbox),
+    *(page.Messages, page.Unsupported, page.Requests, page.Law, page.Situation, page.Leading),
+)
+
+
+def schema() -> Fragment:
+    """The JSON Schema of a page (draft 2020-12)."""
+    definitions = dict(_written().values())
+    definitions |= {cls.__name__: _class(cls) for cls in _CLASSES}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A page of lifecycle",
+        **_class(page.Page),
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def text() -> str:
+    """The schema as the file that is shipped with the pages."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

@@ -27,7 +27,7 @@ class Sources:
             whoever uses it).
     """
 
-    def __init__(self, root: Node, book: Book, calls: Mapping[str, page.Call], causes: Iterable[page.Cause]) -> None:
+    def __init__(self, root: Node, book: Book, causes: Iterable[page.Cause]) -> None:
         self.kinds: dict[str, str] = {}
         self.known: dict[str, set[str] | None] = {}
         first = book.instances[0]
@@ -47,7 +47,9 @@ class Sources:
                 final = layer.state.final
                 if final and final != "done":
                     # a final of the page itself ends it: nobody is left to hear
-                    self._add(layer.instance.event(final), "final" if node.parent and node.parent.parent else "exit", ())
+                    self._add(
+                        layer.instance.event(final), "final" if node.parent and node.parent.parent else "exit", ()
+                    )
         for event in first.page.leaves:
             self._add(event, "left", None)
 
@@ -64,8 +66,16 @@ class Sources:
         found: set[str] = set()
         for event in on:
             if event in ("done", "failed"):
-                own = next((layer.instance.call(layer.state.call.name) for layer in node.layers if layer.state.call), None)
-                found.update(FAILED_FIELDS if event == "failed" else calls[own].returns if own is not None and own in calls else ())
+                own = next(
+                    (layer.instance.call(layer.state.call.name) for layer in node.layers if layer.state.call), None
+                )
+                found.update(
+                    FAILED_FIELDS
+                    if event == "failed"
+                    else calls[own].returns
+                    if own is not None and own in calls
+                    else ()
+                )
                 continue
             for source, fields in self.known.items():
                 if covers(event, source) or (fields is None and covers(source, event)):

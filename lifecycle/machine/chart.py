@@ -7,14 +7,16 @@ themselves: a recorder answers and notes. This is the only module that knows sta
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from statemachine import StateChart
 from statemachine.exceptions import TransitionNotAllowed
 from statemachine.io import create_machine_class_from_definition
 from statemachine.orderedset import OrderedSet
 
 from .plan import Plan, Transition
+
+if TYPE_CHECKING:
+    from statemachine import StateChart
 
 STRICT = {
     "validate_final_reachability": False,

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import attrs
 
-from ..definition.backoff import Backoff
-from ..definition.definition import Clock
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clock
 
 
 @attrs.frozen
@@ -112,4 +112,6 @@ class StopCall:
     state: str
 
 
-Effect = Open | Close | Drop | Ping | Send | Emit | Admit | Refuse | Mark | StartClock | StopClock | StartCall | StopCall
+Effect = (
+    Open | Close | Drop | Ping | Send | Emit | Admit | Refuse | Mark | StartClock | StopClock | StartCall | StopCall
+)

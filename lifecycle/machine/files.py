@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
-from ..definition.definition import VERSION
+from lifecycle.definition.definition import VERSION
+
 from .path import Log
 from .plan import START, Plan
 from .table import Record, Table

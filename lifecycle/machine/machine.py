@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal, final
 
-from ..definition.backoff import Backoff
-from ..definition.definition import Clock, Definition
-from ..definition.expression import Expression, is_number
-from ..errors import IllegalEvent
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clock, Definition
+from lifecycle.definition.expression import Expression, is_number
+from lifecycle.errors import IllegalEvent
+
 from . import effects as out
 from .events import Event
 from .path import Path, Row, Running
@@ -42,7 +43,19 @@ class Machine:
         trace: the last paths, oldest first.
     """
 
-    __slots__ = ("table", "row", "variables", "parameters", "phase", "transport", "stale", "trace", "_clocks", "_calls", "_serial")
+    __slots__ = (
+        "_calls",
+        "_clocks",
+        "_serial",
+        "parameters",
+        "phase",
+        "row",
+        "stale",
+        "table",
+        "trace",
+        "transport",
+        "variables",
+    )
 
     def __init__(self, table: Table, parameters: tuple[Any, ...] = ()) -> None:
         self.table = table
@@ -87,7 +100,9 @@ class Machine:
         Raises:
             IllegalEvent: a variable cannot take what is set on entry. The machine is as it was.
         """
-        first = tuple(variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True))
+        first = tuple(
+            variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True)
+        )
         try:
             changed, path, values = self.table.step(None, START, first, self.parameters, _NOTHING)
         except OutOfRange as error:

@@ -5,13 +5,16 @@ what starts, where it ends. Paths are shared by all connections and hold no valu
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..definition.definition import Clock
-from ..definition.page import CallUse, Effect
+from lifecycle.definition.page import CallUse, Effect
+
 from .plan import Action, Plan
+
+if TYPE_CHECKING:
+    from lifecycle.definition.definition import Clock
 
 Log = tuple[tuple[str, int, bool], ...]
 """What the chart asked and did, in order: `?` guard and answer, `!` action, `+` entered, `-` left."""

@@ -10,9 +10,9 @@ from typing import Literal
 
 import attrs
 
-from ..definition.definition import Clause, Clock, Definition, State
-from ..definition.expression import Expression
-from ..definition.page import Effect
+from lifecycle.definition.definition import Clause, Clock, Definition, State
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import Effect
 
 START = "@start"
 
@@ -141,7 +141,10 @@ class _Numberer:
                 guard,
                 target,
                 self.internal(clause),
-                (self.action(Action("clause", clause.id, self.state.path)), *(self.effect(effect) for effect in clause.do)),
+                (
+                    self.action(Action("clause", clause.id, self.state.path)),
+                    *(self.effect(effect) for effect in clause.do),
+                ),
             )
             for descriptor in self.descriptors(clause)
         ]

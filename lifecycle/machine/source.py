@@ -4,16 +4,17 @@ Law: whoever evaluates, evaluates this source. Variables are `v0, v1, …`, para
 fields of the event `e.get('field')`. Nothing here can call anything but the helpers.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from ..definition.backoff import Backoff
-from ..definition.definition import Clock, Definition
-from ..definition.expression import HELPERS, Expression, is_number
-from ..definition.literal import Secret
-from ..definition.page import Effect, Variable
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.definition import Clock, Definition
+from lifecycle.definition.expression import HELPERS, Expression, is_number
+from lifecycle.definition.literal import Secret
+from lifecycle.definition.page import Effect, Variable
 
 _NUMERIC_VARIABLES = {"count", "number", "duration"}
 _NUMERIC_PARAMETERS = {"count", "number", "size"}
@@ -124,7 +125,7 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def clamped(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if not is_number(value) or value != value:
+        if not is_number(value) or math.isnan(value):
             raise OutOfRange(f"`{name}` is a duration and cannot be {value!r}")
         value = max(value, 0 if low is None else low)
         return value if high is None else min(value, high)
@@ -132,7 +133,7 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def counted(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if type(value) is not int and (kind == "count" or not is_number(value) or value != value):
+        if type(value) is not int and (kind == "count" or not is_number(value) or math.isnan(value)):
             raise OutOfRange(f"`{name}` is a {kind} and cannot be {value!r}")
         if (low is not None and value < low) or (high is not None and value > high):
             raise OutOfRange(f"`{name}` would be {value}, outside {low} to {'any' if high is None else high}")
@@ -141,11 +142,13 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def chosen(value: Any, _: Any, __: Any) -> Any:
         if value is None:
             return initial
-        if kind == "flag" and not isinstance(value, bool) or kind == "choice" and value not in variable.of:
+        if (kind == "flag" and not isinstance(value, bool)) or (kind == "choice" and value not in variable.of):
             raise OutOfRange(f"`{name}` is a {kind} and cannot be {value!r}")
         return value
 
     def kept(value: Any, _: Any, __: Any) -> Any:
         return Secret(value) if variable.initial == "secret" and isinstance(value, str) else value
 
-    return {"duration": clamped, "count": counted, "number": counted, "flag": chosen, "choice": chosen, "kept": kept}[kind]
+    return {"duration": clamped, "count": counted, "number": counted, "flag": chosen, "choice": chosen, "kept": kept}[
+        kind
+    ]

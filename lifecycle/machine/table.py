@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from ..definition.definition import Definition
-from ..definition.expression import Expression
-from ..errors import PageError
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.errors import PageError
+
 from .path import Ask, Bare, Deed, Log, Path, Row, Running, is_set, make_path, nodes
 from .plan import Plan, plan
 from .source import Writer
@@ -64,7 +65,12 @@ class Table:
         return row
 
     def step(
-        self, row: Row | None, event: str, variables: tuple[Any, ...], parameters: tuple[Any, ...], fields: Mapping[str, Any]
+        self,
+        row: Row | None,
+        event: str,
+        variables: tuple[Any, ...],
+        parameters: tuple[Any, ...],
+        fields: Mapping[str, Any],
     ) -> tuple[tuple[Any, ...], Path, tuple[Any, ...]]:
         """Take a step, and record it if it was never taken.
 
@@ -105,7 +111,12 @@ class Table:
             (self._starts if row is None else row.cells).pop(event, None)
 
     def _record(
-        self, row: Row | None, event: str, variables: tuple[Any, ...], parameters: tuple[Any, ...], fields: Mapping[str, Any]
+        self,
+        row: Row | None,
+        event: str,
+        variables: tuple[Any, ...],
+        parameters: tuple[Any, ...],
+        fields: Mapping[str, Any],
     ) -> None:
         recorder = _Recorder(self, variables, parameters, fields)
         if row is None:
@@ -137,7 +148,9 @@ class Table:
             raise self._contradiction(event)
 
     def _contradiction(self, event: str) -> ValueError:
-        return ValueError(f"{self.definition.name}: two paths of `{event}` differ where configuration, event and answers agree")
+        return ValueError(
+            f"{self.definition.name}: two paths of `{event}` differ where configuration, event and answers agree"
+        )
 
     def _compile(self, row: Row | None, event: str) -> Any:
         tree = self._trees[row, event][0]
@@ -187,7 +200,9 @@ class Table:
         path = self.paths[index]
         values = [f"x{place}" for place in range(places)]
         for what, _ in path.starts:
-            values.append(self.writer.value(what.use.arguments) if isinstance(what, Running) else self.writer.length(what))
+            values.append(
+                self.writer.value(what.use.arguments) if isinstance(what, Running) else self.writer.length(what)
+            )
         variables = f"({''.join(f'v{i}, ' for i in range(len(self.initial)))})" if changed else "v"
         return f"return {variables}, P[{index}], ({''.join(f'{value}, ' for value in values)})"
 
@@ -288,4 +303,3 @@ class _Recorder:
         names |= {"p": self.parameters, "e": self.fields}
         exec("\n".join(lines), self.table._globals, names)  # noqa: S102, SLF001 -- written from checked expressions only
         return names
-

@@ -6,7 +6,8 @@ last connection of it has gone.
 
 from weakref import WeakValueDictionary
 
-from ..definition.definition import Definition
+from lifecycle.definition.definition import Definition
+
 from .table import Table
 
 _tables: WeakValueDictionary[str, Table] = WeakValueDictionary()

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from ..errors import NotSent
-from ..machine.step import Step
-from ..trio.connection import Connection, open  # noqa: A004 -- the public name
-from ..wire.inbox import Discontinuity
+from lifecycle.errors import NotSent
+from lifecycle.machine.step import Step
+from lifecycle.trio.connection import Connection, open
+from lifecycle.wire.inbox import Discontinuity
+
 from .demo_account import Account, Tally
 from .demo_faults import DIALS, FAULTS, HEARTBEAT, ServerProcess
 
@@ -144,7 +145,7 @@ class _Demo:
         )
 
     async def _faults(self, connection: Connection, until: float) -> list[Fault]:
-        dice = random.Random(self.seed)  # noqa: S311 -- an order, no secret
+        dice = random.Random(self.seed)
         done: list[Fault] = []
         await connection.ready(_READY_WITHIN)
         while not done or trio.current_time() < until:
@@ -163,11 +164,13 @@ class _Demo:
         began, epoch, least = trio.current_time(), connection.epoch, DIALS.get(name, 1)
         await FAULTS[name](self.server)
         with trio.move_on_after(_READY_WITHIN):
-            while connection.status != "ready" or connection.epoch < epoch + least:
+            while connection.status != "ready" or connection.epoch < epoch + least:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         dials, ready = connection.epoch - epoch, connection.status == "ready"
         healed = trio.current_time() - began if dials and ready else None
-        return Fault(name=name, healed=healed, dials=dials, good=ready and dials >= least and bool(dials) == bool(least))
+        return Fault(
+            name=name, healed=healed, dials=dials, good=ready and dials >= least and bool(dials) == bool(least)
+        )
 
     async def _watch(self, connection: Connection) -> None:
         async for step in connection.changes():
@@ -206,8 +209,12 @@ class _Demo:
         """Wait until the last connection has brought everything, both ways."""
         await trio.sleep(2 * EVERY)
         with trio.move_on_after(_SETTLE_WITHIN):
-            while any(self._open(number, connection) for number in self.account.tickets) or self.account.missing():
+            # two processes are waited for; there is nothing that would tell
+            while self._unsettled(connection):  # noqa: ASYNC110
                 await trio.sleep(0.02)
+
+    def _unsettled(self, connection: Connection) -> bool:
+        return any(self._open(number, connection) for number in self.account.tickets) or self.account.missing() > 0
 
     def _open(self, number: int, connection: Connection) -> bool:
         ticket = self.account.tickets[number]

@@ -6,11 +6,12 @@ nobody was told of is lost, and a single one fails the demo.
 """
 
 from collections import Counter
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import attrs
 
-from ..wire.ticket import Ticket
+if TYPE_CHECKING:
+    from lifecycle.wire.ticket import Ticket
 
 
 @attrs.frozen(kw_only=True)

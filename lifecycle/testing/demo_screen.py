@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..machine.step import Step
-from ..trio.connection import Connection
+from lifecycle.machine.step import Step
+from lifecycle.trio.connection import Connection
+
 from .demo import Result, run
 from .demo_account import Tally
 
@@ -74,7 +75,9 @@ class LiveScreen:
     def _state(self, connection: Connection) -> Table:
         table = Table(box=None, show_header=False, padding=(1, 2, 0, 0))
         wait = connection.next_try
-        table.add_row("state", Text(connection.status, style=COLOURS.get(connection.status, "")), " + ".join(connection.state))
+        table.add_row(
+            "state", Text(connection.status, style=COLOURS.get(connection.status, "")), " + ".join(connection.state)
+        )
         table.add_row("fault", self._fault, f"dial {connection.epoch}")
         table.add_row("next try", f"in {wait:.1f} s" if wait is not None else "-", connection.why)
         return table
@@ -129,7 +132,7 @@ def run_demo(seconds: float, seed: int, *, as_json: bool) -> bool:
     with LiveScreen(console) as screen:
         result = trio.run(run, seconds, seed, screen)
     if as_json:
-        print(json.dumps(as_json_value(result), indent=2))
+        print(json.dumps(as_json_value(result), indent=2))  # noqa: T201 -- what this command is for
     else:
         show(result, console)
     return result.good

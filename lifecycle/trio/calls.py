@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
-from ..definition.definition import Definition
-from ..definition.literal import Secret
-from ..definition.units import seconds
-from ..errors import CallFailed
-from ..machine.effects import StartCall, StopCall
-from ..machine.events import Event
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.literal import Secret
+from lifecycle.definition.units import seconds
+from lifecycle.errors import CallFailed
+from lifecycle.machine.effects import StartCall, StopCall
+from lifecycle.machine.events import Event
 
 if TYPE_CHECKING:
     from .driver import Driver

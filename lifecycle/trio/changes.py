@@ -5,7 +5,8 @@ from typing import Self, final
 
 import trio
 
-from ..machine.step import Step
+from lifecycle.machine.step import Step
+
 from .parking import Parking
 
 MOST = 256

@@ -13,16 +13,15 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 from weakref import WeakSet
 
 import trio
 
-from ..definition.definition import Definition
-from ..definition.page import Outbox
-from ..definition.parameters import missing_calls, parameter_values
-from ..definition.read import PageLike, read
-from ..errors import (
+from lifecycle.definition.page import Outbox
+from lifecycle.definition.parameters import missing_calls, parameter_values
+from lifecycle.definition.read import PageLike, read
+from lifecycle.errors import (
     ConnectionEnded,
     ConnectionFailed,
     IllegalEvent,
@@ -31,17 +30,21 @@ from ..errors import (
     NotSent,
     RequestTimeout,
 )
-from ..machine.events import Event
-from ..machine.machine import Machine
-from ..machine.step import Step
-from ..machine.tables import table_of
-from ..wire.requests import frame
-from ..wire.ticket import Ticket
+from lifecycle.machine.events import Event
+from lifecycle.machine.machine import Machine
+from lifecycle.machine.step import Step
+from lifecycle.machine.tables import table_of
+from lifecycle.wire.requests import frame
+from lifecycle.wire.ticket import Ticket
+
 from .changes import Changes
 from .dialer import Dialer, websocket_dialer
 from .door import Door, raise_failure
 from .driver import Driver
 from .runnable import refuse_unrunnable
+
+if TYPE_CHECKING:
+    from lifecycle.definition.definition import Definition
 
 HISTORY = 64
 _BELT = 1.0
@@ -157,7 +160,7 @@ class Connection:
             raise IllegalEvent(self.definition.name, wish, (), (), "the connection has ended")
         self._driver.dispatch(Event(wish, fields))
 
-    async def ready(self, timeout: float | None = None) -> None:
+    async def ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- NotReady tells why
         """Wait until it is ready.
 
         Args:
@@ -204,11 +207,14 @@ class Connection:
         await self._driver.mail.sent(ticket)
         return ticket
 
-    async def request(self, method: str, params: Any = None, timeout: float | None = None) -> Any:
+    async def request(  # noqa: ASYNC109 -- it is told with the method
+        self, method: str, params: Any = None, timeout: float | None = None
+    ) -> Any:
         """Ask the peer and wait for its answer.
 
         Args:
-            method, params: for the page's request frame.
+            method: what is asked for; the request frame's `=method`.
+            params: with what; its `=params`.
             timeout: seconds for the answer, in place of the page's.
 
         Raises:

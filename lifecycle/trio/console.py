@@ -8,18 +8,21 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, final
+from typing import IO, TYPE_CHECKING, Any, final
 
 import attrs
 import trio
 from rich.console import Console
-from rich.status import Status
 
-from ..definition.definition import Definition
-from ..errors import ConnectionFailed, NotSent
-from ..machine.step import Step
-from ..wire.inbox import Discontinuity
+from lifecycle.definition.definition import Definition
+from lifecycle.errors import ConnectionFailed, MaybeDelivered, NotSent
+from lifecycle.machine.step import Step
+from lifecycle.wire.inbox import Discontinuity
+
 from .connection import Connection
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 FAILED = 1
 INTERRUPTED = 130
@@ -44,7 +47,7 @@ def run_console(page: Definition, parameters: Mapping[str, Any], trace: Path | N
     except KeyboardInterrupt:
         return INTERRUPTED
     except ConnectionFailed as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # noqa: T201 -- what this command is for
         return FAILED
     finally:
         if log is not None:
@@ -76,15 +79,11 @@ class _Terminal:
             raise failure
 
     async def _type(self, connection: Connection) -> None:
-        tickets = []
         while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
             try:
-                tickets.append(connection.post(self._message(line.rstrip("\n"))))
-            except (NotSent, ValueError) as error:
-                self._say(f"not sent: {error}")
-            tickets = [ticket for ticket in tickets if ticket.fate in ("queued", "taken")]
-        while any(ticket.fate in ("queued", "taken") for ticket in tickets):
-            await trio.sleep(0.02)
+                await connection.send(self._message(line.rstrip("\n")))
+            except (NotSent, MaybeDelivered, ValueError) as error:
+                self._say(f"{line.rstrip()}: {error}")
         await connection.aclose()
 
     def _message(self, line: str) -> Any:
@@ -93,7 +92,9 @@ class _Terminal:
     async def _read(self, connection: Connection) -> None:
         async for message in connection:
             if isinstance(message, Discontinuity):
-                self._tell({"discontinuity": attrs.asdict(message)}, f"-- {message.kind}: {message.why}", to_stderr=True)
+                self._tell(
+                    {"discontinuity": attrs.asdict(message)}, f"-- {message.kind}: {message.why}", to_stderr=True
+                )
             else:
                 self._tell({"message": message if not isinstance(message, bytes) else message.hex()}, str(message))
 
@@ -118,7 +119,11 @@ class _Terminal:
                 self._quiet()
             else:
                 wait = connection.next_try
-                parts = [f"{status} for {trio.current_time() - since:.0f} s", f"next try in {wait:.1f} s" if wait is not None else "", connection.why]
+                parts = [
+                    f"{status} for {trio.current_time() - since:.0f} s",
+                    f"next try in {wait:.1f} s" if wait is not None else "",
+                    connection.why,
+                ]
                 self._live(", ".join(filter(None, parts)))
             await trio.sleep(0.1)
 
@@ -138,11 +143,11 @@ class _Terminal:
 
     def _tell(self, row: dict[str, Any], text: str, *, to_stderr: bool = False) -> None:
         if self.as_json:
-            print(json.dumps(row, ensure_ascii=False, default=str), flush=True)
+            print(json.dumps(row, ensure_ascii=False, default=str), flush=True)  # noqa: T201 -- what this command is for
         elif to_stderr:
             self._say(text)
         else:
-            print(text, flush=True)
+            print(text, flush=True)  # noqa: T201 -- what this command is for
 
 
 def _row(step: Step) -> dict[str, Any]:

@@ -7,7 +7,8 @@ nothing of the connection is left.
 import ssl
 from collections.abc import Awaitable, Callable
 
-from ..wire.dial_request import DialRequest
+from lifecycle.wire.dial_request import DialRequest
+
 from .dial import connect_tcp
 from .pipe import Pipe, SocketPipe, Spawn
 from .tls import TlsPipe

@@ -10,7 +10,8 @@ from typing import final
 
 import trio
 
-from ..errors import DriverFailed, LifecycleError
+from lifecycle.errors import DriverFailed, LifecycleError
+
 from .driver import Driver
 
 

@@ -15,15 +15,16 @@ from typing import Any, final
 
 import trio
 
-from ..errors import IllegalEvent, LifecycleError
-from ..machine import effects as do
-from ..machine.events import Event
-from ..machine.machine import Machine
-from ..machine.step import Step
-from ..wire.codec import encode
-from ..wire.dial_request import DEFAULT_LIMIT, DialRequest
-from ..wire.ending import ErrorEnding
-from ..wire.inbox import Discontinuity
+from lifecycle.errors import IllegalEvent, LifecycleError
+from lifecycle.machine import effects as do
+from lifecycle.machine.events import Event
+from lifecycle.machine.machine import Machine
+from lifecycle.machine.step import Step
+from lifecycle.wire.codec import encode
+from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
+from lifecycle.wire.ending import ErrorEnding
+from lifecycle.wire.inbox import Discontinuity
+
 from .calls import Calls
 from .dialer import Dialer
 from .epoch import Epoch
@@ -58,7 +59,9 @@ class Driver:
         over: called once, when it has ended.
     """
 
-    def __init__(self, machine: Machine, dialer: Dialer, calls: object, tell: Callable[[Step], None], dice: random.Random) -> None:
+    def __init__(
+        self, machine: Machine, dialer: Dialer, calls: object, tell: Callable[[Step], None], dice: random.Random
+    ) -> None:
         self.machine, self.definition = machine, machine.definition
         self.timers = Timers()
         self.mail = Mail(self.definition, self.timers, self.armed)
@@ -178,7 +181,11 @@ class Driver:
         self._now = self._said(event)
         self._carry_out(effects)
         path = machine.trace[-1]
-        say = str(next((s for c in path.clauses if (s := self.definition.clauses[c].say)), None) or event.fields.get("say") or "")
+        say = str(
+            next((s for c in path.clauses if (s := self.definition.clauses[c].say)), None)
+            or event.fields.get("say")
+            or ""
+        )
         self._remember(event, before.status, say)
         self._tell(
             Step(
@@ -249,7 +256,9 @@ class Driver:
         epoch = self.current = Epoch(self, effect.token, self.epoch)
         try:
             limit = self.definition.messages.limit or DEFAULT_LIMIT
-            request = DialRequest.parse(str(effect.url), effect.query, effect.headers, self.definition.dial.subprotocols, limit)
+            request = DialRequest.parse(
+                str(effect.url), effect.query, effect.headers, self.definition.dial.subprotocols, limit
+            )
         except ValueError as error:
             epoch.end(ErrorEnding("connect", str(error)))
             return

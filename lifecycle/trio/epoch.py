@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal, final
 
 import trio
 
-from ..machine.events import Event
-from ..wire.causes import Refusal, Verdict, classify
-from ..wire.codec import Message, Undecodable, decode, length
-from ..wire.dial_request import DialRequest
-from ..wire.ending import Ending, ErrorEnding
-from ..wire.routes import Outcome, route
+from lifecycle.machine.events import Event
+from lifecycle.wire.causes import Refusal, Verdict, classify
+from lifecycle.wire.codec import Message, Undecodable, decode, length
+from lifecycle.wire.dial_request import DialRequest
+from lifecycle.wire.ending import Ending, ErrorEnding
+from lifecycle.wire.routes import Outcome, route
+
 from .dialer import Dialer
 from .pipe import Pipe
 from .transport import Transport, TransportFailed

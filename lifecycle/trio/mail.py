@@ -10,15 +10,16 @@ from typing import Any, final
 
 import trio
 
-from ..definition.definition import Definition
-from ..definition.page import Inbox as InboxBounds
-from ..definition.page import Outbox as OutboxBounds
-from ..errors import LifecycleError, MaybeDelivered, NotSent
-from ..wire.codec import encode
-from ..wire.inbox import Discontinuity, Inbox
-from ..wire.outbox import HIGH_WATER, Full, Outbox
-from ..wire.requests import Pending, Requests
-from ..wire.ticket import SETTLED, Ticket
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import Inbox as InboxBounds
+from lifecycle.definition.page import Outbox as OutboxBounds
+from lifecycle.errors import LifecycleError, MaybeDelivered, NotSent
+from lifecycle.wire.codec import encode
+from lifecycle.wire.inbox import Discontinuity, Inbox
+from lifecycle.wire.outbox import HIGH_WATER, Full, Outbox
+from lifecycle.wire.requests import Pending, Requests
+from lifecycle.wire.ticket import SETTLED, Ticket
+
 from .parking import Parking
 from .pipe import Pipe
 from .timers import Timers

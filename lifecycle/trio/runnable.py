@@ -1,7 +1,9 @@
 """What this version of the driver cannot run yet, told at the door instead of being left out in silence."""
 
-from ..definition.definition import Definition
-from ..errors import WrongParameters
+from collections.abc import Iterator
+
+from lifecycle.definition.definition import Definition
+from lifecycle.errors import WrongParameters
 
 
 def refuse_unrunnable(definition: Definition) -> None:
@@ -15,10 +17,11 @@ def refuse_unrunnable(definition: Definition) -> None:
         raise WrongParameters(definition.name, found)
 
 
-def _unrunnable(definition: Definition):  # type: ignore[no-untyped-def]
+def _unrunnable(definition: Definition) -> Iterator[str]:
     messages = definition.messages
     if definition.role != "client":
-        yield f"its role is {definition.role or 'to be used by other pages'}: only pages with `role: client` can be opened"
+        role = definition.role or "to be used by other pages"
+        yield f"its role is {role}: only pages with `role: client` can be opened"
     if messages.codec in ("socketio", "object"):
         yield f"the codec {messages.codec} has no transport here"
     if messages.inbox is not None and messages.inbox.when_full != "oldest":

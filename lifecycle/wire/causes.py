@@ -11,10 +11,12 @@ from typing import Any
 
 import attrs
 
-from ..definition.page import Cause, Codes, Pick
+from lifecycle.definition.page import Cause, Codes, Pick
+
 from .ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 from .pick import find, matches, take
 
+_MOST_DIGITS = 10
 UNNAMED = "lost"
 """What every ending is on a page without causes."""
 
@@ -127,7 +129,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     there is none, nothing is said.
     """
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
+    if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS:
         return float(text)
     try:
         pause = (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()

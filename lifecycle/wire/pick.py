@@ -6,8 +6,8 @@ Law: total. What is not there is none; a message cannot make it raise.
 from collections.abc import Mapping
 from typing import Any
 
-from ..definition.expression import is_number
-from ..definition.page import Pick, Scalar
+from lifecycle.definition.expression import is_number
+from lifecycle.definition.page import Pick, Scalar
 
 _NO_TIME = 1e300  # a longer whole number of JSON cannot become a float
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}

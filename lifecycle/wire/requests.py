@@ -9,9 +9,10 @@ from typing import Any, final
 
 import attrs
 
-from ..definition.definition import Definition
-from ..definition.expression import Expression
-from ..errors import LifecycleError, MaybeDelivered, NotSent, RequestFailed
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.errors import LifecycleError, MaybeDelivered, NotSent, RequestFailed
+
 from .ticket import Ticket
 
 

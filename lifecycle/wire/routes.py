@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import attrs
 
-from ..definition.page import Pick, Route
+from lifecycle.definition.page import Pick, Route
+
 from .pick import find, matches, take
 
 Kind = Literal["deliver", "answer", "raise", "refusal", "discard", "unrouted"]
@@ -56,7 +57,9 @@ def _outcome(row: Route, message: Any, keep: tuple[tuple[str, Pick, Any], ...]) 
     if row.answer:
         good = row.ok is None or find(message, row.ok) is True
         part = row.result if good else row.error
-        return Outcome("answer", find(message, part) if part else None, id=find(message, row.answer), good=good, keep=keep)
+        return Outcome(
+            "answer", find(message, part) if part else None, id=find(message, row.answer), good=good, keep=keep
+        )
     if row.raise_:
         fields = {name: find(message, path) for name, path in row.fields.items()}
         return Outcome("raise", event=row.raise_, fields=fields, keep=keep)

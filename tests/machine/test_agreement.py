@@ -28,10 +28,8 @@ from lifecycle.machine.path import Bare, nodes
 from lifecycle.machine.plan import Plan, plan
 from lifecycle.machine.table import Table, _Recorder
 
-Names = Mapping[str, Any]
-
 # what a page says, and what it means
-GUARDS: dict[str, Callable[[Names], bool]] = {
+GUARDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "x > 0": lambda n: n["x"] > 0,
     "y < 2": lambda n: n["y"] < 2,
     "x < y": lambda n: n["x"] < n["y"],
@@ -39,7 +37,7 @@ GUARDS: dict[str, Callable[[Names], bool]] = {
     "event.f == 1": lambda n: n.get("event.f") == 1,
     "event.f > x": lambda n: n.get("event.f") is not None and n["event.f"] > n["x"],
 }
-VALUES: dict[str, Callable[[Names], Any]] = {
+VALUES: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "x + 1": lambda n: n["x"] + 1,
     "4 - x": lambda n: 4 - n["x"],
     "y": lambda n: n["y"],

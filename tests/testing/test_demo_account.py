@@ -15,7 +15,9 @@ def ticket(fate, epoch=1):
 def account(fates, got=(), marks=()):
     """An account with tickets of these fates."""
     made = Account()
-    made.tickets = {number: ticket(*fate) if isinstance(fate, tuple) else ticket(fate) for number, fate in enumerate(fates)}
+    made.tickets = {
+        number: ticket(*fate) if isinstance(fate, tuple) else ticket(fate) for number, fate in enumerate(fates)
+    }
     made.got.update(got)
     made.marks = list(marks)
     return made

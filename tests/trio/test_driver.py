@@ -13,7 +13,9 @@ from lifecycle.definition.read import read_text
 from lifecycle.errors import ConnectionFailed, DriverFailed, IllegalEvent, NotSent
 from lifecycle.machine.events import Event
 from lifecycle.trio.connection import Connection
+from lifecycle.trio.memory import memory_pair
 from lifecycle.trio.transport import Transport
+from lifecycle.wire.ending import ErrorEnding
 from lifecycle.wire.inbox import Discontinuity
 
 from .peer import (
@@ -314,6 +316,35 @@ async def test_the_fence_after_a_drop() -> None:
         with trio.move_on_after(1) as scope:
             assert isinstance(await anext(connection), str)
         assert scope.cancelled_caught or connection.status == "connecting"
+
+
+class _Ended(_Fake):
+    """A transport that knows its end already, while messages are still to be received."""
+
+    ended = ErrorEnding("eof")  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.messages = ["one", "two"]
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.abort()
+
+    async def receive(self) -> tuple[str, ...]:  # type: ignore[override]
+        await trio.lowlevel.checkpoint()
+        return (self.messages.pop(0),) if self.messages else ()
+
+
+async def test_messages_before_a_known_end() -> None:
+    """They are received first, then the end is told, once."""
+
+    async def dial(request: Any, spawn: Any, opened: Any) -> None:
+        opened(_Ended(), memory_pair(spawn)[0])
+        await trio.sleep_forever()
+
+    async with lifecycle.open("websocket", url=URL, transport=dial) as connection:
+        assert [await anext(connection) for _ in range(2)] == ["one", "two"]
+        assert (await anext(connection)).why == "eof"
+        assert connection.epoch == 2
 
 
 # Wishes and faults

@@ -13,14 +13,15 @@ from typing import Any
 
 import attrs
 
-from ...errors import PageError
-from .. import presets
-from ..definition import Definition
-from ..flatten import flatten
-from ..grow import grow
-from ..lint import lint
-from ..page import Cause, Page
-from ..problem import Problem, Source, Spot, did_you_mean
+from lifecycle.definition import presets
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.flatten import flatten
+from lifecycle.definition.grow import grow
+from lifecycle.definition.lint import lint
+from lifecycle.definition.page import Cause, Page
+from lifecycle.definition.problem import Problem, Source, Spot, did_you_mean
+from lifecycle.errors import PageError
+
 from . import yaml12
 from .structure import converter, structure
 
@@ -68,7 +69,9 @@ def find(page: str | os.PathLike[str]) -> File:
     file = specs() / f"{text}.yaml"
     if not file.is_file():
         remedy = did_you_mean(text, bundled(), "a path ends in `.yaml`")
-        raise PageError([Problem(file=text, line=1, column=1, what=f"no bundled page is called `{text}`", remedy=remedy)])
+        raise PageError(
+            [Problem(file=text, line=1, column=1, what=f"no bundled page is called `{text}`", remedy=remedy)]
+        )
     return file
 
 
@@ -106,7 +109,11 @@ class _Reader:
             raise PageError(sorted(self.problems))
         page, source = found
         if stem is not None and page.page != stem:
-            self.problems.append(Spot(source, ("page",)).problem(f"the page is called `{page.page}` in a file called `{stem}`", "give both the same name"))
+            self.problems.append(
+                Spot(source, ("page",)).problem(
+                    f"the page is called `{page.page}` in a file called `{stem}`", "give both the same name"
+                )
+            )
         tree, book = grow(page, source, self.load)
         definition = flatten(tree, book)
         self.problems += book.problems

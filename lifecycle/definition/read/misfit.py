@@ -1,6 +1,8 @@
 """A value that does not fit where it stands; the reader adds the place."""
 
-from ..problem import Path
+from lifecycle.definition.problem import Path
+
+_LONGEST = 60
 
 
 class Misfit(Exception):
@@ -27,4 +29,4 @@ def shown(value: object) -> str:
     if value is None:
         return "nothing"
     text = f"`{str(value).lower() if isinstance(value, bool) else value}`"
-    return text if len(text) <= 60 else f"{text[:57]}…`"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}…`"

@@ -7,38 +7,58 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .. import page, units
-from ..expression import Expression, parse
+from lifecycle.definition import page, units
+from lifecycle.definition.expression import Expression, parse
+
 from .misfit import Misfit, shown
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _DOTTED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CLAUSE = re.compile(r"[A-Z]{1,4}[0-9]+[a-z]?")
 _PAGE = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-_OWN_WORDS = {"true", "false", "none", "and", "or", "not", "in", "event", "if", "else", "is", "lambda", "for", "transport"}
+_OWN_WORDS = {
+    "true",
+    "false",
+    "none",
+    "and",
+    "or",
+    "not",
+    "in",
+    "event",
+    "if",
+    "else",
+    "is",
+    "lambda",
+    "for",
+    "transport",
+}
 _RANGE = re.compile(r"([0-9]{3,4})(?:-([0-9]{3,4}))?")
 _LEAST_CODE, _GREATEST_CODE = 100, 4999
 
 
 def text(value: Any, _: Any) -> str:
+    """A text."""
     if not isinstance(value, str):
         raise Misfit(f"expected a text, found {shown(value)}", "put it in quotes" if value is not None else "")
     return value
 
 
 def whole_number(value: Any, _: Any) -> int:
+    """A whole number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise Misfit(f"expected a whole number, found {shown(value)}")
     return value
 
 
 def flag(value: Any, _: Any) -> bool:
+    """True or false."""
     if not isinstance(value, bool):
         raise Misfit(f"expected true or false, found {shown(value)}")
     return value
 
 
 def word(value: Any, _: Any) -> str:
+    """A name: of a page, a state, a parameter, a variable."""
     if not isinstance(value, str) or not (_WORD.fullmatch(value) or _PAGE.fullmatch(value)):
         raise Misfit(f"{shown(value)} is no name", "names are small letters, digits and underscores", key=True)
     if value in _OWN_WORDS:
@@ -47,6 +67,7 @@ def word(value: Any, _: Any) -> str:
 
 
 def dotted(value: Any, _: Any) -> str:
+    """A name with dots: of an event, or of a state inside others."""
     if isinstance(value, bool) or value is None:
         raise Misfit(f"{shown(value)} is no name", "put it in quotes if it is meant as one")
     if not isinstance(value, str) or not _DOTTED.fullmatch(value):
@@ -55,18 +76,21 @@ def dotted(value: Any, _: Any) -> str:
 
 
 def clause_id(value: Any, _: Any) -> str:
+    """Capitals and a number."""
     if not isinstance(value, str) or not _CLAUSE.fullmatch(value):
         raise Misfit(f"{shown(value)} is no clause id", "ids are capitals and a number, such as `WS1`", key=True)
     return value
 
 
 def path(value: Any, _: Any) -> str:
+    """Keys with dots between."""
     if not isinstance(value, str) or not value or any(not part for part in value.split(".")):
         raise Misfit(f"{shown(value)} is no path", "write the keys with dots between, such as `error.code`")
     return value
 
 
 def regex(value: Any, _: Any) -> str:
+    """A regular expression, as text."""
     try:
         re.compile(text(value, _))
     except re.error as error:
@@ -75,6 +99,7 @@ def regex(value: Any, _: Any) -> str:
 
 
 def seconds(value: Any, _: Any) -> float:
+    """A duration with its unit."""
     if not isinstance(value, str):
         raise Misfit(f"expected a duration, found {shown(value)}", "write the number with its unit, such as `10 s`")
     try:
@@ -84,6 +109,7 @@ def seconds(value: Any, _: Any) -> float:
 
 
 def size(value: Any, _: Any) -> int:
+    """A size with its unit."""
     if not isinstance(value, str):
         raise Misfit(f"expected a size, found {shown(value)}", "write the number with its unit, such as `4 MiB`")
     try:
@@ -93,6 +119,7 @@ def size(value: Any, _: Any) -> int:
 
 
 def expression(value: Any, _: Any) -> Expression:
+    """A condition; always an expression."""
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str):
@@ -130,6 +157,7 @@ def value(given: Any, kind: Any) -> Any:
 
 
 def scalar(given: Any, _: Any) -> Any:
+    """A plain value of any kind."""
     if isinstance(given, dict | list):
         raise Misfit(f"expected a plain value, found {shown(given)}")
     return given
@@ -147,15 +175,22 @@ def codes(given: Any, _: Any) -> Any:
 def _code(given: Any, steps: tuple[int, ...]) -> tuple[int, int]:
     found = _RANGE.fullmatch(str(given)) if not isinstance(given, bool) else None
     if found is None:
-        raise Misfit(f"{shown(given)} is no code", "write a number, a range such as 4000-4499, a list of them, or any", steps=steps)
+        raise Misfit(
+            f"{shown(given)} is no code",
+            "write a number, a range such as 4000-4499, a list of them, or any",
+            steps=steps,
+        )
     low = int(found[1])
     high = int(found[2] or low)
     if not _LEAST_CODE <= low <= high <= _GREATEST_CODE:
-        raise Misfit(f"{shown(given)} lies outside {_LEAST_CODE} to {_GREATEST_CODE}, or ends before it begins", steps=steps)
+        raise Misfit(
+            f"{shown(given)} lies outside {_LEAST_CODE} to {_GREATEST_CODE}, or ends before it begins", steps=steps
+        )
     return low, high
 
 
 def flag_or_path(given: Any, kind: Any) -> bool | str:
+    """True, or a path."""
     return given if given is True else path(given, kind)
 
 

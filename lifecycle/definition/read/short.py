@@ -6,9 +6,10 @@ and nowhere else.
 
 from typing import Any, get_args
 
-from .. import page
-from ..literal import literal
-from ..problem import did_you_mean
+from lifecycle.definition import page
+from lifecycle.definition.literal import literal
+from lifecycle.definition.problem import did_you_mean
+
 from . import scalars
 from .misfit import Misfit, shown
 
@@ -16,6 +17,8 @@ _KINDS = get_args(page.Kind)
 _VARIABLE_KINDS = ("count", "flag", "duration", "choice", "number", "kept")
 _SHAPES = get_args(page.Shape)
 _MARKS = ("resumed", "replayed", "lost")
+_OWN_CODES = range(3000, 5000)
+_REFUSALS = range(400, 600)
 _BARE = {"open", "drop", "ping", "admit", "close"}
 
 
@@ -27,7 +30,10 @@ def effect(given: Any, _: Any) -> page.Effect:
             raise Misfit(f"the effect `{given}` needs to be told what", f"write `{{{given}: …}}`")
         return page.Effect(word=given)
     if not isinstance(given, dict) or len(given) != 1:
-        raise Misfit(f"expected an effect, found {shown(given)}", "an effect is a word or one key with its value; several are a list")
+        raise Misfit(
+            f"expected an effect, found {shown(given)}",
+            "an effect is a word or one key with its value; several are a list",
+        )
     [(name, argument)] = given.items()
     _known_effect(name, key=True)
     reader = _ARGUMENTS.get(name)
@@ -42,14 +48,16 @@ def effect(given: Any, _: Any) -> page.Effect:
 
 def _known_effect(name: str, *, key: bool = False) -> None:
     if name not in page.EFFECTS:
-        raise Misfit(f"no effect is called `{name}`", did_you_mean(name, page.EFFECTS), steps=(name,) if key else (), key=key)
+        raise Misfit(
+            f"no effect is called `{name}`", did_you_mean(name, page.EFFECTS), steps=(name,) if key else (), key=key
+        )
 
 
 def _close(argument: Any) -> dict[str, Any]:
     _keys(argument, {"code", "reason"})
     code = argument.get("code", 1000)
     # RFC 6455 7.4.2: what an endpoint may send by its own choice
-    if code not in {1000, 1001} and not (isinstance(code, int) and 3000 <= code <= 4999):
+    if code not in {1000, 1001} and not (isinstance(code, int) and code in _OWN_CODES):
         raise Misfit(f"{shown(code)} is no code to close with", "write 1000, 1001 or 3000 to 4999", steps=("code",))
     return {"code": code, "reason": scalars.value(argument.get("reason", ""), None)}
 
@@ -67,13 +75,16 @@ def _emit(argument: Any) -> dict[str, Any]:
         raise Misfit(f"expected a name, or a name with its fields, found {shown(argument)}")
     [(name, fields)] = argument.items()
     _keys(fields, None, steps=(name,))
-    return {"name": scalars.dotted(name, None), "fields": {field: _inside(field, part) for field, part in (fields or {}).items()}}
+    return {
+        "name": scalars.dotted(name, None),
+        "fields": {field: _inside(field, part) for field, part in (fields or {}).items()},
+    }
 
 
 def _refuse(argument: Any) -> dict[str, Any]:
     _keys(argument, {"http"})
     status = argument.get("http")
-    if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
+    if isinstance(status, bool) or not isinstance(status, int) or status not in _REFUSALS:
         raise Misfit(f"{shown(status)} is no status to refuse with", "write `{refuse: {http: 403}}`, 400 to 599")
     return {"http": status}
 
@@ -115,10 +126,14 @@ def call(given: Any, _: Any) -> page.CallUse:
     if isinstance(given, str):
         return page.CallUse(name=scalars.word(given, None))
     if not isinstance(given, dict) or len(given) != 1:
-        raise Misfit(f"expected a call, found {shown(given)}", "one call a state: a name, or `{name: {argument: value}}`")
+        raise Misfit(
+            f"expected a call, found {shown(given)}", "one call a state: a name, or `{name: {argument: value}}`"
+        )
     [(name, arguments)] = given.items()
     _keys(arguments, None, steps=(name,))
-    return page.CallUse(name=scalars.word(name, None), arguments={key: _inside(key, part) for key, part in arguments.items()})
+    return page.CallUse(
+        name=scalars.word(name, None), arguments={key: _inside(key, part) for key, part in arguments.items()}
+    )
 
 
 def _typed(given: Any, kinds: tuple[str, ...], rest: set[str], what: str) -> tuple[str, Any]:

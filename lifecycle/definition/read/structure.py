@@ -19,8 +19,9 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from .. import page
-from ..problem import Problem, Spot, did_you_mean
+from lifecycle.definition import page
+from lifecycle.definition.problem import Problem, Spot, did_you_mean
+
 from . import scalars, short
 from .misfit import Misfit, shown
 
@@ -132,7 +133,10 @@ def _literal_hook(kind: Any, _: cattrs.Converter) -> Hook:
 
     def hook(value: Any, _: Any) -> Any:
         if value not in words or isinstance(value, bool):
-            raise Misfit(f"{shown(value)} is not one of {', '.join(map(str, words))}", did_you_mean(value, map(str, words), "write one of them"))
+            raise Misfit(
+                f"{shown(value)} is not one of {', '.join(map(str, words))}",
+                did_you_mean(value, map(str, words), "write one of them"),
+            )
         return value
 
     return hook

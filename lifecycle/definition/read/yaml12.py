@@ -14,10 +14,11 @@ from typing import Any
 import attrs
 import yaml
 
-from ..problem import Path, Position, Problem, Source
+from lifecycle.definition.problem import Path, Position, Problem, Source
 
 LARGEST = 256 * 1024
 DEEPEST = 32
+_LONGEST_INTEGER = 400
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -147,7 +148,9 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event.value) if event.implicit[0] and not event.style else event.value
         if isinstance(event, yaml.SequenceStartEvent):
-            return [self.value(item, events, (*path, i)) for i, item in enumerate(_until(events, yaml.SequenceEndEvent))]
+            return [
+                self.value(item, events, (*path, i)) for i, item in enumerate(_until(events, yaml.SequenceEndEvent))
+            ]
         return self.mapping(events, path)
 
     def mapping(self, events: Iterator[Any], path: Path) -> dict[str, Any]:
@@ -162,7 +165,11 @@ class _Reader:
             position = (event.start_mark.line + 1, event.start_mark.column + 1)
             if name in found:
                 first = self.keys[inner][0]
-                self.tell(event, f"the key `{name}` stands here twice", f"it stands in line {first} already: remove one or rename it")
+                self.tell(
+                    event,
+                    f"the key `{name}` stands here twice",
+                    f"it stands in line {first} already: remove one or rename it",
+                )
             else:
                 self.keys[inner] = position
             value = self.value(next(events), events, inner)
@@ -192,7 +199,7 @@ def _scalar(text: str) -> Any:
         return True
     if _FALSE.fullmatch(text):
         return False
-    if _INTEGER.fullmatch(text) and len(text) < 400:  # int() itself refuses much longer ones
+    if _INTEGER.fullmatch(text) and len(text) < _LONGEST_INTEGER:  # int() itself refuses much longer ones
         return int(text)
     if _OTHER_BASE.fullmatch(text):
         return int(text, 0)
