@@ -207,8 +207,11 @@ class Connection:
         await self._driver.mail.sent(ticket)
         return ticket
 
-    async def request(  # noqa: ASYNC109 -- it is told with the method
-        self, method: str, params: Any = None, timeout: float | None = None
+    async def request(
+        self,
+        method: str,
+        params: Any = None,
+        timeout: float | None = None,  # noqa: ASYNC109 -- RequestTimeout tells of what
     ) -> Any:
         """Ask the peer and wait for its answer.
 
