@@ -35,11 +35,7 @@ class Backoff:
     factor: float = 2.0
     max: float = 60.0
     jitter: Jitter = "full"
-    floor: float = attrs.field()
-
-    @floor.default
-    def _default_floor(self) -> float:
-        return min(self.first, _DEFAULT_FLOOR)
+    floor: float = attrs.field(default=attrs.Factory(lambda self: min(self.first, _DEFAULT_FLOOR), takes_self=True))
 
     def __str__(self) -> str:
         """As a page would write it."""

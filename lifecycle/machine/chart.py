@@ -35,6 +35,7 @@ class Recorder(Protocol):
 
     def ask(self, guard: int) -> bool:
         """Answer a guard."""
+        ...
 
     def do(self, action: int) -> None:
         """Note an action."""
@@ -158,12 +159,14 @@ class _Model:
 class _Deaf:
     """A recorder for an instance that is made only to be put elsewhere."""
 
-    def ask(self, _: int) -> bool:
+    def ask(self, guard: int) -> bool:  # noqa: ARG002 -- it answers none
         return False
 
-    def do(self, _: int) -> None: ...
+    def do(self, action: int) -> None: ...
 
-    entered = exited = do
+    def entered(self, state: int) -> None: ...
+
+    def exited(self, state: int) -> None: ...
 
 
 # One closure for each listing: the chart runs an action that is listed twice only once.

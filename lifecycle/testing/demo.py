@@ -121,6 +121,7 @@ class _Demo:
 
     async def run(self, seconds: float) -> Result:
         began = trio.current_time()
+        faults: list[Fault] = []
         url = f"ws://127.0.0.1:{self.server.port}/"
         async with open("websocket", url=url, seed=self.seed, **PARAMETERS) as connection:
             self.screen.begin(connection, self.seed)

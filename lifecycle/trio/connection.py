@@ -275,7 +275,7 @@ class Connection:
 
     # -- the door
 
-    async def run(self, *, task_status: trio.TaskStatus[Self] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED) -> None:
         """Live until the page ends or `aclose` is called; to be started in a nursery.
 
         Raises:

@@ -152,7 +152,7 @@ class _Reader:
 
 @functools.cache
 def _presets() -> Mapping[str, tuple[Cause, ...]]:
-    file = File(str(resources.files(__package__))) / "causes.yaml"
+    file = File(str(resources.files("lifecycle.definition.read"))) / "causes.yaml"
     value, _ = yaml12.read_file(file)
     kind: Any = Mapping[str, tuple[Cause, ...]]
     made: Mapping[str, tuple[Cause, ...]] = converter().structure(value, kind)

@@ -96,7 +96,7 @@ def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
                 try:
                     made[name] = conv.structure(part_of_row, wanted)
                 except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
-                    error.add_note(IterableValidationNote(f"@ {name}", name, wanted))
+                    error.add_note(IterableValidationNote(f"@ {name}", name, wanted))  # pyright: ignore[reportCallIssue]
                     errors.append(error)
         if errors:
             raise IterableValidationError("mapping", errors, kind)
@@ -119,7 +119,7 @@ def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
             try:
                 made.append(conv.structure(part, item))
             except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
-                error.add_note(IterableValidationNote(f"@ {index}", index, item))
+                error.add_note(IterableValidationNote(f"@ {index}", index, item))  # pyright: ignore[reportCallIssue]
                 errors.append(error)
         if errors:
             raise IterableValidationError("list", errors, kind)

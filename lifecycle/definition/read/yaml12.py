@@ -9,7 +9,7 @@ PyYAML's parser is used up to its events; the types of scalars are ours, for PyY
 import re
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import yaml
@@ -80,6 +80,7 @@ def read_text(text: str, name: str) -> tuple[Any, Source]:
         Unreadable: with every problem that could be found.
     """
     reader = _Reader(name)
+    value: Any = None
     try:
         value = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -136,7 +137,7 @@ class _Reader:
         return value
 
     def value(self, event: Any, events: Iterator[Any], path: Path) -> Any:
-        self.values[path] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        self.values[path] = _position(event)
         if isinstance(event, yaml.AliasEvent):
             self.stop(event, f"the alias `*{event.anchor}`", "pages have no anchors and aliases: write it out")
         if event.anchor:
@@ -162,7 +163,7 @@ class _Reader:
             inner = (*path, name)
             if event.anchor or event.tag:
                 self.stop(event, f"an anchor or tag on the key `{name}`", "pages have no anchors and tags")
-            position = (event.start_mark.line + 1, event.start_mark.column + 1)
+            position = _position(event)
             if name in found:
                 first = self.keys[inner][0]
                 self.tell(
@@ -177,12 +178,15 @@ class _Reader:
         return found
 
     def tell(self, event: Any, what: str, remedy: str) -> None:
-        mark = event.start_mark
-        self.problems.append(_at(self.name, mark.line + 1, mark.column + 1, what, remedy))
+        self.problems.append(_at(self.name, *_position(event), what, remedy))
 
-    def stop(self, event: Any, what: str, remedy: str) -> None:
+    def stop(self, event: Any, what: str, remedy: str) -> NoReturn:
         self.tell(event, what, remedy)
         raise Unreadable(self.problems)
+
+
+def _position(event: Any) -> Position:
+    return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 def _until(events: Iterator[Any], end: type) -> Iterator[Any]:
