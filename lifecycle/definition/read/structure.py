@@ -96,7 +96,7 @@ def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
                 try:
                     made[name] = conv.structure(part_of_row, wanted)
                 except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
-                    error.add_note(IterableValidationNote(f"@ {name}", name, wanted))  # pyright: ignore[reportCallIssue]
+                    _note(error, name, wanted)
                     errors.append(error)
         if errors:
             raise IterableValidationError("mapping", errors, kind)
@@ -119,13 +119,18 @@ def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
             try:
                 made.append(conv.structure(part, item))
             except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
-                error.add_note(IterableValidationNote(f"@ {index}", index, item))  # pyright: ignore[reportCallIssue]
+                _note(error, index, item)
                 errors.append(error)
         if errors:
             raise IterableValidationError("list", errors, kind)
         return tuple(made)
 
     return hook
+
+
+def _note(error: Exception, step: str | int, kind: Any) -> None:
+    make: Any = IterableValidationNote  # a text with two more arguments, which type checkers do not see
+    error.add_note(make(f"@ {step}", step, kind))
 
 
 def _literal_hook(kind: Any, _: cattrs.Converter) -> Hook:
