@@ -99,7 +99,7 @@ def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
                     _note(error, name, wanted)
                     errors.append(error)
         if errors:
-            raise IterableValidationError("mapping", errors, kind)
+            raise _collected(errors, kind)
         return made
 
     return hook
@@ -122,7 +122,7 @@ def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
                 _note(error, index, item)
                 errors.append(error)
         if errors:
-            raise IterableValidationError("list", errors, kind)
+            raise _collected(errors, kind)
         return tuple(made)
 
     return hook
@@ -131,6 +131,12 @@ def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
 def _note(error: Exception, step: str | int, kind: Any) -> None:
     make: Any = IterableValidationNote  # a text with two more arguments, which type checkers do not see
     error.add_note(make(f"@ {step}", step, kind))
+
+
+def _collected(errors: list[Exception], kind: Any) -> Exception:
+    make: Any = IterableValidationError  # a group with one more argument, as above
+    group: Exception = make(f"while reading {kind}", errors, kind)
+    return group
 
 
 def _literal_hook(kind: Any, _: cattrs.Converter) -> Hook:
