@@ -122,6 +122,14 @@ def test_all_problems_are_told_at_once_and_in_order():
     assert [line.split(":")[1] for line in problems] == ["8", "11", "23"]
 
 
+def test_mistakes_of_form_do_not_hide_mistakes_of_names():
+    """A clause that is wrong in itself is left aside, and the names of the others are looked at."""
+    text = (HEAD + STATES).replace("to: busy", "to: bussy").replace("P3: {on: [done", "P3: {after: 5, on: [done")
+    first, second = told(text)
+    assert "no state named `bussy`" in first
+    assert "expected a duration, found `5`" in second
+
+
 def test_on_is_a_word_and_no_boolean():
     """YAML 1.1 reads `on` as true; pages are YAML 1.2."""
     text = "P1: {on: start}"

@@ -135,7 +135,7 @@ class _Reader:
 
     def structured(self, value: object, source: Source) -> tuple[Page, Source] | None:
         page, problems = structure(value, Spot(source))
-        self.problems += problems
+        self.problems += problems  # with any, the page is only looked at for more
         return (page, source) if page is not None else None
 
     def load(self, name: str, at: Spot) -> tuple[Page, Source] | None:

@@ -4,6 +4,7 @@ Law: cattrs does the walking and collects; the hooks here say only how one scala
 form is written. Nothing is coerced: a text is no number and a number is no text.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,7 +21,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn, override
 
 from lifecycle.definition import page
-from lifecycle.definition.problem import Problem, Spot, did_you_mean
+from lifecycle.definition.problem import Path, Problem, Spot, did_you_mean
 
 from . import scalars, short
 from .misfit import Misfit, shown
@@ -32,34 +33,62 @@ def structure(value: object, spot: Spot) -> tuple[page.Page | None, list[Problem
     """Make a page of plain values.
 
     Returns:
-        The page, or None; and the problems, which are none if and only if there is a page.
+        The page, or None; and every problem of its form. Where all problems lie in clauses and in
+        unknown keys, the page is that without them, so that its names can be looked at too; it must
+        not be used for anything else.
     """
     try:
         return converter().structure(value, page.Page), []
     except (ClassValidationError, Misfit) as error:
-        return None, _problems(error, spot)
+        found = _found(error, spot)
+    problems = [problem for _, problem in found]
+    holes = [_hole(path, problem) for path, problem in found]
+    rest = copy.deepcopy(value)
+    for hole in holes:
+        if hole is None:
+            return None, problems
+        _remove(rest, hole)
+    try:
+        return converter().structure(rest, page.Page), problems
+    except (ClassValidationError, Misfit):
+        return None, problems
 
 
-def _problems(error: BaseException, spot: Spot) -> list[Problem]:
+def _hole(path: Path, problem: Problem) -> Path | None:
+    """What to leave out, so that the rest of the page means what it did; None if nothing can be."""
+    if "clauses" in path[:-1]:
+        return path[: path.index("clauses") + 2]
+    return path if problem.what.startswith("unknown key") else None
+
+
+def _remove(value: Any, path: Path) -> None:
+    for step in path[:-1]:
+        value = value.get(step, {}) if isinstance(value, dict) else value[step]
+    if isinstance(value, dict):
+        value.pop(path[-1], None)
+
+
+def _found(error: BaseException, spot: Spot) -> list[tuple[Path, Problem]]:
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
             if isinstance(error, KeyError):  # cattrs' word for a required key that is missing
-                return [spot.problem(f"the key `{_key(note.name)}` is missing", "it is required here")]
+                missing = spot.problem(f"the key `{_key(note.name)}` is missing", "it is required here")
+                return [(spot.path, missing)]
             spot /= _key(note.name)
         elif isinstance(note, IterableValidationNote):
             spot /= note.index
     if isinstance(error, BaseExceptionGroup):
-        return [problem for inner in error.exceptions for problem in _problems(inner, spot)]
+        return [found for inner in error.exceptions for found in _found(inner, spot)]
     if isinstance(error, ForbiddenExtraKeysError):
         keys = [_key(field.name) for field in attrs.fields(error.cl)]
+        extras = [(spot / extra, extra) for extra in sorted(error.extra_fields)]
         return [
-            (spot / extra).problem(f"unknown key `{extra}`", did_you_mean(extra, keys), key=True)
-            for extra in sorted(error.extra_fields)
+            (at.path, at.problem(f"unknown key `{name}`", did_you_mean(name, keys), key=True)) for at, name in extras
         ]
     if isinstance(error, Misfit):
         for step in error.steps:
             spot /= step
-        return [spot.problem(error.what, error.remedy, key=error.key)]
+        return [(spot.path, spot.problem(error.what, error.remedy, key=error.key))]
     raise error
 
 
@@ -95,7 +124,7 @@ def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
             for part_of_row, wanted in ((name, key_kind), (part, value_kind)):
                 try:
                     made[name] = conv.structure(part_of_row, wanted)
-                except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
+                except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _found
                     _note(error, name, wanted)
                     errors.append(error)
         if errors:
@@ -118,7 +147,7 @@ def _tuple_hook(kind: Any, conv: cattrs.Converter) -> Hook:
         for index, part in enumerate(value):
             try:
                 made.append(conv.structure(part, item))
-            except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _problems
+            except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _found
                 _note(error, index, item)
                 errors.append(error)
         if errors:
