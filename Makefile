@@ -65,6 +65,7 @@ derive: $(MADE)/wheel
 	$(LIFECYCLE) schema > $(MADE)/schema
 	cmp --silent $(MADE)/schema $(SCHEMA) || cp $(MADE)/schema $(SCHEMA)
 	$(LIFECYCLE) draw specs -o diagrams
+	$(VENV)/bin/python -P tests/docs/derive.py
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -72,7 +72,10 @@ class Backoff:
             case "equal":
                 low, high = wait / 2, wait
             case "decorrelated":
-                low, high = self.first, min(self.max, 3 * (self.first if previous is None else previous))
+                low = min(self.first, self.max)
+                high = max(low, min(self.max, 3 * (low if previous is None else previous)))
+                if attempt <= len(self.delays):
+                    low, high = wait, wait  # a listed wait is no part of the row that grows
             case (low_part, high_part):
                 low, high = wait * low_part, wait * high_part
         return max(low, self.floor), max(high, self.floor)

@@ -107,6 +107,9 @@ def parse(text: str) -> Expression:
         raise ValueError(f"the expression `{text}` has more than {MOST_NODES} parts")
     for node in nodes:
         _check(node, text)
+    behind = {id(right) for node in nodes if isinstance(node, ast.Compare) for right in node.comparators}
+    if any(isinstance(node, ast.List | ast.Tuple) and id(node) not in behind for node in nodes):
+        raise ValueError(f"`{text}` holds a list where none can be; lists stand behind `in`")
     tree = _Joiner().visit(tree)
     return Expression(_canonical(tree), tree)
 
@@ -117,7 +120,10 @@ def _check(node: ast.AST, text: str) -> None:
         raise ValueError(f"`{text}` holds {what or f'`{type(node).__name__}`, which expressions do not know'}")
     if isinstance(node, ast.Constant):
         _check_constant(node.value, text)
-    if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Name | ast.Attribute):
+    whole = node.value if isinstance(node, ast.Attribute) else None
+    if whole is not None and (
+        not isinstance(whole, ast.Name | ast.Attribute) or (isinstance(whole, ast.Name) and whole.id in _WORDS)
+    ):
         raise ValueError(f"`{text}` asks for a part of something that is no name")
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     if name.startswith("_"):
@@ -195,6 +201,8 @@ class _Writer:
 
     def write(self, node: ast.expr) -> str:
         match node:
+            case ast.Constant(value=str(text)):
+                return str.__repr__(text)  # a secret's own shows nothing
             case ast.Constant():
                 return repr(node.value)
             case ast.Name():

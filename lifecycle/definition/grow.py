@@ -13,6 +13,7 @@ from .instance import Book, Instance
 from .problem import Source, Spot, did_you_mean
 
 DEEPEST_USE = 8
+MOST_USES = 200
 Load = Callable[[str, Spot], "tuple[page.Page, Source] | None"]
 """Find a page by name, as named at a place of another page; None when that was told as a problem."""
 
@@ -89,6 +90,7 @@ def grow(first: page.Page, source: Source, load: Load) -> tuple[Node, Book]:
 class _Grower:
     book: Book
     load: Load
+    full: bool = False
 
     def register(self, instance: Instance) -> None:
         self.book.instances.append(instance)
@@ -153,6 +155,11 @@ class _Grower:
                     f"pages that use each other {'in a circle' if state.use in chain else 'too deeply'}", remedy
                 )
             )
+            return
+        if len(self.book.instances) > MOST_USES:  # pages that use each other twice each grow without end
+            if not self.full:
+                self.book.tell((at / "use").problem(f"more than {MOST_USES} used pages", "write some of them out"))
+            self.full = True
             return
         found = self.load(str(state.use), at / "use")
         if found is None:

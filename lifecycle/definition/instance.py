@@ -10,7 +10,7 @@ import attrs
 
 from .expression import Expression, Name
 from .literal import literal
-from .page import Page, State, Variable
+from .page import OPTIONAL, Page, State, Variable
 from .problem import Problem, Spot, did_you_mean
 
 FREE_NAMES = ("transport.open",)
@@ -71,13 +71,12 @@ class Instance:
         full = f"{self.prefix}{name}"
         return full if full in self.book.frames else None
 
-    def parameter(self, name: str) -> object:
-        """A `Name` of the whole, or the value that a `with` fixed it to; None if there is none."""
-        if name in self.book.parameters_of(self) or name in self.page.parameters:
-            return self._surfaced(name)
-        return None
+    def has_parameter(self, name: str) -> bool:
+        """Whether a parameter of that name can be read here."""
+        return name in self.book.parameters_of(self) or name in self.page.parameters
 
-    def _surfaced(self, name: str) -> object:
+    def parameter(self, name: str) -> object:
+        """A `Name` of the whole, or the value that a `with` fixed it to, which may be none."""
         if self.host is None or self.use is None:
             return Name(name)
         if name in self.use.with_:
@@ -85,7 +84,7 @@ class Instance:
             if isinstance(given, Expression):
                 return self.host.resolve(given, (self.use_at or self.at) / "with" / name, ())
             return self.book.typed(self, name, given)
-        return self.host._surfaced(name)  # noqa: SLF001 -- the same class
+        return self.host.parameter(name)
 
     def resolve(
         self, expression: Expression, at: Spot, fields: tuple[str, ...] | None, extra: tuple[str, ...] = ()
@@ -107,14 +106,13 @@ class Instance:
             variable = self.variable(name)
             if variable is not None:
                 return Name(variable)
-            found = self.parameter(name)
-            if found is None:
+            if not self.has_parameter(name):
                 remedy = did_you_mean(name, self.known())
                 self.book.tell(
                     at.problem(f"`{expression}` reads `{name}`, which is no parameter and no variable", remedy)
                 )
                 return Name(name)
-            return found
+            return self.parameter(name)
 
         return expression.rename(new)
 
@@ -124,9 +122,10 @@ class Instance:
             what = (
                 f"`{expression}` reads `{name}`, which no source of the event has"
                 if fields
-                else f"`{expression}` reads `{name}` where there is no event"
+                else f"`{expression}` reads `{name}`, and there is no event with fields here"
             )
-            self.book.tell(at.problem(what, did_you_mean(field, fields, "only clauses with `on` have an event")))
+            remedy = "only clauses with `on` have an event, and its source says what it brings"
+            self.book.tell(at.problem(what, did_you_mean(field, fields, remedy)))
         return Name(name)
 
     def known(self) -> set[str]:
@@ -167,11 +166,16 @@ class Book:
         """A value of `with` as the type of the parameter that it fixes."""
         owner = self.parameters_of(instance).get(name, instance)
         declared = owner.page.parameters.get(name)
-        if declared is None or given is None:
+        if declared is None or (given is None and (declared.default == OPTIONAL or declared.kind == "duration")):
             return given
+        at = (instance.use_at or instance.at) / "with" / name
         try:
-            return literal(declared.kind, given, declared.of, in_page=True)
+            value = literal(declared.kind, given, declared.of, in_page=True)
         except ValueError as error:
-            at = (instance.use_at or instance.at) / "with" / name
             self.tell(at.problem(str(error)))
             return given
+        for end, wrong in (("min", "below"), ("max", "above")):
+            limit = getattr(declared, end)
+            if limit is not None and (value < limit if end == "min" else value > limit):
+                self.tell(at.problem(f"`{name}` is {wrong} its `{end}`", f"`{owner.page.page}` says how far it can go"))
+        return value

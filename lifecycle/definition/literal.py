@@ -12,6 +12,7 @@ from . import units
 from .backoff import JITTERS, Backoff, Jitter
 
 _ENDS = 2
+_LARGEST = 1e15  # as in expressions, so that their arithmetic cannot run over
 
 
 class Secret(str):
@@ -41,6 +42,10 @@ def literal(kind: str, value: object, of: Sequence[object] = (), *, in_page: boo
     if in_page and kind in {"duration", "size"} and not isinstance(value, str):
         example = "10 s" if kind == "duration" else "4 MiB"
         raise ValueError(f"expected a {kind} with its unit, such as `{example}`, found {value!r}")
+    if in_page and kind == "backoff" and isinstance(value, Mapping):
+        delays = value.get("delays", ())
+        for length in (*(delays if isinstance(delays, list) else ()), *(value[k] for k in _LENGTHS if k in value)):
+            literal("duration", length, in_page=True)
     if kind == "choice":
         if value not in of:
             raise ValueError(f"{value!r} is not one of {', '.join(map(str, of))}")
@@ -48,7 +53,7 @@ def literal(kind: str, value: object, of: Sequence[object] = (), *, in_page: boo
     return _READERS[kind](value)
 
 
-def _plain(kind: type | tuple[type, ...], what: str) -> Callable[[object], object]:
+def _plain(kind: type, what: str) -> Callable[[object], object]:
     def read(value: object) -> object:
         if (isinstance(value, bool) and kind is not bool) or not isinstance(value, kind):
             raise ValueError(f"expected {what}, found {_shown(value)}")
@@ -62,8 +67,14 @@ def _shown(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
         raise ValueError(f"expected a whole number of 0 or more, found {_shown(value)}")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"expected a number, found {_shown(value)}")
     return value
 
 
@@ -117,11 +128,12 @@ def _delays(value: object) -> tuple[float, ...]:
 
 
 def _factor(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= _LARGEST:
         raise ValueError(f"expected a factor of 1 or more, found {value!r}")
     return float(value)
 
 
+_LENGTHS = ("first", "max", "floor")
 _BACKOFF: dict[str, Callable[[object], Any]] = {
     "delays": _delays,
     "first": units.seconds,
@@ -133,7 +145,7 @@ _BACKOFF: dict[str, Callable[[object], Any]] = {
 _READERS: dict[str, Callable[[object], Any]] = {
     "duration": units.seconds,
     "count": _count,
-    "number": _plain((int, float), "a number"),
+    "number": _number,
     "flag": _plain(bool, "true or false"),
     "text": _plain(str, "a text"),
     "size": units.size,

@@ -35,7 +35,8 @@ class States:
     def state(self, node: Node, *, rest: bool) -> State:
         """A state with all that is inside; `rest` is what it inherits."""
         layers = node.layers
-        rest_layers = layers[:1] if node.filled else layers
+        # what fills a slot, and the page that it may use; the slot's own `rest` holds only while it is empty
+        rest_layers = [layer for layer in layers if layer is layers[0] or not (node.filled and layer.state.slot)]
         own_rest = _first(layer.state.rest for layer in rest_layers)
         rest = rest if own_rest is None else own_rest
         if node.filled:

@@ -5,6 +5,7 @@ Knows nothing of pages.
 """
 
 import re
+import sys
 from datetime import timedelta
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -36,7 +37,7 @@ def seconds(value: object) -> float:
     if isinstance(value, timedelta):
         return _not_negative(value.total_seconds(), str(value))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _not_negative(float(value), f"{value}")
+        return float(_not_negative(value, f"{value}"))
     if not isinstance(value, str):
         raise ValueError(f"expected a duration such as `10 s`, found {value!r}")
     return _parse(value, _UNITS, "duration", "10 s")
@@ -101,6 +102,6 @@ def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, examp
 
 
 def _not_negative(number: float, text: str) -> float:
-    if not 0 <= number < float("inf"):
+    if not 0 <= number <= sys.float_info.max:
         raise ValueError(f"{text} is negative or endless; write a length of 0 or more")
     return number

@@ -95,25 +95,19 @@ class _Reader:
     problems: list[Problem] = attrs.field(factory=list)
 
     def read(self, file: File) -> Definition:
-        return self.finish(self.page(file), file.stem)
+        return self.finish(self.page(file))
 
     def read_text(self, text: str, name: str) -> Definition:
         try:
             value, source = yaml12.read_text(text, name)
         except yaml12.Unreadable as error:
             raise PageError(sorted(error.problems)) from None
-        return self.finish(self.structured(value, source), None)
+        return self.finish(self.structured(value, source))
 
-    def finish(self, found: tuple[Page, Source] | None, stem: str | None) -> Definition:
+    def finish(self, found: tuple[Page, Source] | None) -> Definition:
         if found is None:
             raise PageError(sorted(self.problems))
         page, source = found
-        if stem is not None and page.page != stem:
-            self.problems.append(
-                Spot(source, ("page",)).problem(
-                    f"the page is called `{page.page}` in a file called `{stem}`", "give both the same name"
-                )
-            )
         tree, book = grow(page, source, self.load)
         definition = flatten(tree, book)
         self.problems += book.problems
@@ -131,7 +125,13 @@ class _Reader:
             except yaml12.Unreadable as error:
                 self.problems += error.problems
                 self.pages[name] = None
+            self.called(self.pages[name], file.stem)
         return self.pages[name]
+
+    def called(self, found: tuple[Page, Source] | None, stem: str) -> None:
+        if found is not None and found[0].page != stem:
+            what = f"the page is called `{found[0].page}` in a file called `{stem}`"
+            self.problems.append(Spot(found[1], ("page",)).problem(what, "give both the same name"))
 
     def structured(self, value: object, source: Source) -> tuple[Page, Source] | None:
         page, problems = structure(value, Spot(source))

@@ -4,6 +4,7 @@ Law: strict. One function a kind; each returns the value or raises `Misfit` with
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ _OWN_WORDS = {
     "for",
     "transport",
 }
+_BARE = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _RANGE = re.compile(r"([0-9]{3,4})(?:-([0-9]{3,4}))?")
 _LEAST_CODE, _GREATEST_CODE = 100, 4999
 
@@ -60,9 +62,9 @@ def flag(value: Any, _: Any) -> bool:
 def word(value: Any, _: Any) -> str:
     """A name: of a page, a state, a parameter, a variable."""
     if not isinstance(value, str) or not (_WORD.fullmatch(value) or _PAGE.fullmatch(value)):
-        raise Misfit(f"{shown(value)} is no name", "names are small letters, digits and underscores", key=True)
+        raise Misfit(f"{shown(value)} is no name", "names are small letters, digits and underscores")
     if value in _OWN_WORDS:
-        raise Misfit(f"`{value}` is a word of the language", "choose another name", key=True)
+        raise Misfit(f"`{value}` is a word of the language", "choose another name")
     return value
 
 
@@ -78,7 +80,7 @@ def dotted(value: Any, _: Any) -> str:
 def clause_id(value: Any, _: Any) -> str:
     """Capitals and a number."""
     if not isinstance(value, str) or not _CLAUSE.fullmatch(value):
-        raise Misfit(f"{shown(value)} is no clause id", "ids are capitals and a number, such as `WS1`", key=True)
+        raise Misfit(f"{shown(value)} is no clause id", "ids are capitals and a number, such as `WS1`")
     return value
 
 
@@ -92,8 +94,10 @@ def path(value: Any, _: Any) -> str:
 def regex(value: Any, _: Any) -> str:
     """A regular expression, as text."""
     try:
-        re.compile(text(value, _))
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(text(value, _))
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise Misfit(f"{shown(value)} is no regular expression: {error}") from None
     return str(value)
 
@@ -134,7 +138,7 @@ def expression(value: Any, _: Any) -> Expression:
 
 def length(value: Any, kind: Any) -> float | Expression:
     """A clock's length or a deadline: a literal with its unit, or an expression."""
-    if isinstance(value, str) and not units.looks_like_duration(value) and not value.strip().lstrip("-").isdigit():
+    if isinstance(value, str) and not units.looks_like_duration(value) and not _BARE.fullmatch(value.strip()):
         return expression(value, kind)
     return seconds(value, kind)
 

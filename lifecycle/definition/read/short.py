@@ -15,6 +15,7 @@ from .misfit import Misfit, shown
 
 _KINDS = get_args(page.Kind)
 _VARIABLE_KINDS = ("count", "flag", "duration", "choice", "number", "kept")
+_ORDERED = ("duration", "count", "number", "size")
 _SHAPES = get_args(page.Shape)
 _MARKS = ("resumed", "replayed", "lost")
 _OWN_CODES = range(3000, 5000)
@@ -57,7 +58,7 @@ def _close(argument: Any) -> dict[str, Any]:
     _keys(argument, {"code", "reason"})
     code = argument.get("code", 1000)
     # RFC 6455 7.4.2: what an endpoint may send by its own choice
-    if code not in {1000, 1001} and not (isinstance(code, int) and code in _OWN_CODES):
+    if code not in (1000, 1001) and not (isinstance(code, int) and code in _OWN_CODES):
         raise Misfit(f"{shown(code)} is no code to close with", "write 1000, 1001 or 3000 to 4999", steps=("code",))
     return {"code": code, "reason": scalars.value(argument.get("reason", ""), None)}
 
@@ -159,7 +160,7 @@ def _literal(kind: str, given: Any, of: tuple[Any, ...], step: str) -> Any:
 
 def _choices(given: dict[str, Any], kind: str) -> tuple[Any, ...]:
     of = given.get("of", [])
-    if (kind == "choice") != bool(of) or not isinstance(of, list):
+    if (kind == "choice") != bool(of) or not isinstance(of, list) or any(isinstance(x, dict | list) for x in of):
         raise Misfit("a choice lists its values in `of`, and only a choice does", "write `{choice: a, of: [a, b]}`")
     return tuple(of)
 
@@ -170,7 +171,7 @@ def parameter(given: Any, _: Any) -> page.Parameter:
     of = _choices(given, kind)
     if default not in (page.REQUIRED, page.OPTIONAL):
         default = _literal(kind, default, of, kind)
-    ends = {end: _literal(kind, given[end], of, end) for end in ("min", "max") if end in given}
+    ends = {end: _literal(kind, given[end], of, end) for end in _ends(given, kind)}
     help_ = scalars.text(given["help"], None) if "help" in given else None
     return page.Parameter(kind=kind, default=default, help=help_, of=of, **ends)  # type: ignore[arg-type]
 
@@ -178,21 +179,29 @@ def parameter(given: Any, _: Any) -> page.Parameter:
 def variable(given: Any, _: Any) -> page.Variable:
     """`{TYPE: initial, of, min, max}` or `{kept: SHAPE, from, else}`."""
     kind, initial = _typed(given, _VARIABLE_KINDS, {"of", "min", "max", "from", "else"}, "variable")
+    of = _choices(given, kind)
     if kind == "kept":
         if initial not in _SHAPES:
             raise Misfit(f"{shown(initial)} is no shape", f"write one of {', '.join(_SHAPES)}", steps=("kept",))
     else:
-        initial = _literal(kind, initial, _choices(given, kind), kind)
-    ends = {end: _end(kind, given[end], end) for end in ("min", "max") if end in given}
+        initial = _literal(kind, initial, of, kind)
+    ends = {end: _end(kind, given[end], end) for end in _ends(given, kind)}
     source = scalars.path(given["from"], None) if "from" in given else None
     return page.Variable(
         kind=kind,  # type: ignore[arg-type]
         initial=initial,
-        of=tuple(given.get("of", ())),
+        of=of,
         from_=source,
         else_=given.get("else"),
         **ends,
     )
+
+
+def _ends(given: dict[str, Any], kind: str) -> list[str]:
+    found = [end for end in ("min", "max") if end in given]
+    if found and kind not in _ORDERED:
+        raise Misfit(f"a {kind} has no `{found[0]}`", f"only {', '.join(_ORDERED)} have", steps=(found[0],), key=True)
+    return found
 
 
 def _end(kind: str, given: Any, step: str) -> Any:

@@ -121,10 +121,12 @@ def _mapping_hook(kind: Any, conv: cattrs.Converter) -> Hook:
             raise Misfit(f"expected names with their values, found {shown(value)}")
         made, errors = {}, []
         for name, part in value.items():
-            for part_of_row, wanted in ((name, key_kind), (part, value_kind)):
+            for is_key, part_of_row, wanted in ((True, name, key_kind), (False, part, value_kind)):
                 try:
                     made[name] = conv.structure(part_of_row, wanted)
                 except Exception as error:  # noqa: BLE001 -- collected, with its place; told by _found
+                    if isinstance(error, Misfit):
+                        error.key = error.key or is_key
                     _note(error, name, wanted)
                     errors.append(error)
         if errors:

@@ -86,11 +86,19 @@ def read_text(text: str, name: str) -> tuple[Any, Source]:
     except yaml.MarkedYAMLError as error:
         reader.problems.append(_of_parser(name, text, error))
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        reader.problems.append(_at(name, line, 1, f"character {error.character!r} is not allowed", "remove it"))
+        reader.problems.append(_forbidden(name, text, int(error.character)))
+    except UnicodeEncodeError as error:  # half of a pair, which no file can hold
+        reader.problems.append(_forbidden(name, text, ord(text[error.start])))
     if reader.problems:
         raise Unreadable(reader.problems)
     return value, reader.source
+
+
+def _forbidden(name: str, text: str, code: int) -> Problem:
+    # libyaml counts bytes, PyYAML counts characters: so we look for it ourselves
+    before = text[: max(text.find(chr(code)), 0)]
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    return _at(name, line, column, f"the character U+{code:04X} is not allowed", "remove it")
 
 
 def _of_parser(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
