@@ -70,7 +70,8 @@ class Expression:
 
         Args:
             place: what to write for a name.
-            numeric: whether a name is surely a number; then plain operators are used.
+            numeric: whether a name is surely a number, and a whole one no larger than a literal can be;
+                then plain operators are used.
         """
         return _Writer(place, numeric).write(self.tree)
 
@@ -229,10 +230,7 @@ class _Writer:
     def arithmetic(self, node: ast.BinOp) -> str:
         sign = _ARITHMETIC[type(node.op)]
         left, right = self.write(node.left), self.write(node.right)
-        sure = self.is_number(node.left) and self.is_number(node.right)
-        if sign in _DIVISIONS:
-            sure = sure and isinstance(node.right, ast.Constant) and node.right.value != 0
-        return f"({left} {sign} {right})" if sure else f"arithmetic({sign!r}, {left}, {right})"
+        return f"({left} {sign} {right})" if self.is_number(node) else f"arithmetic({sign!r}, {left}, {right})"
 
     def comparison(self, node: ast.Compare) -> str:
         parts, left = [], node.left
@@ -261,7 +259,9 @@ class _Writer:
             case ast.BinOp(left=left, op=op, right=right):
                 divides = _ARITHMETIC[type(op)] in _DIVISIONS
                 safe = not divides or (isinstance(right, ast.Constant) and right.value != 0)
-                return safe and self.is_number(left) and self.is_number(right)
+                # a product of products may be a whole number that is too large for a float
+                flat = sum(isinstance(part, ast.Mult) for part in ast.walk(node)) <= 1
+                return safe and flat and self.is_number(left) and self.is_number(right)
         return False
 
 

@@ -7,6 +7,7 @@ Knows nothing of pages.
 import re
 import sys
 from datetime import timedelta
+from decimal import Decimal
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -73,12 +74,12 @@ def fraction(value: object) -> float:
 
 def say_seconds(value: float) -> str:
     """Write a duration in seconds as a page would: `0.25` is `250 ms`, `120` is `2 min`."""
-    if 0 < value < 1:
-        return f"{value * 1000:g} ms"
-    for unit in ("d", "h", "min"):
-        if value >= _UNITS[unit] and value % _UNITS[unit] == 0:
-            return f"{value / _UNITS[unit]:g} {unit}"
-    return f"{value:g} s"
+    for unit in ("ms",) if 0 < value < 1 else ("d", "h", "min"):
+        whole = unit == "ms" or (value >= _UNITS[unit] and value % _UNITS[unit] == 0)
+        said = f"{_digits(round(value / _UNITS[unit], 9))} {unit}"
+        if whole and seconds(said) == value:
+            return said
+    return f"{_digits(value)} s"
 
 
 def say_size(value: int) -> str:
@@ -89,6 +90,10 @@ def say_size(value: int) -> str:
     return f"{value} B"
 
 
+def _digits(number: float) -> str:
+    return f"{Decimal(repr(float(number))):f}".removesuffix(".0")  # all of them, and no exponent
+
+
 def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, example: str) -> float:
     found = _DURATION.fullmatch(text.strip())
     if found is None:
@@ -97,7 +102,8 @@ def _parse(text: str, units: dict[str, float] | dict[str, int], what: str, examp
         raise ValueError(f"{text!r} is no {what}: {remedy}")
     if found["unit"] not in units:
         raise ValueError(f"{text!r} has no unit that a {what} can have; units are {', '.join(units)}")
-    number = float(found["number"]) * units[found["unit"]]
+    # in decimals, so that 9 ms and 0.009 s are one length
+    number = float(Decimal(found["number"]) * Decimal(str(units[found["unit"]])))
     return _not_negative(-number if found["sign"] else number, text)
 
 

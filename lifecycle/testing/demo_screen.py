@@ -19,6 +19,12 @@ from .demo_account import Tally
 
 COLOURS = {"ready": "green", "connecting": "yellow", "authenticating": "yellow", "waiting": "magenta", "failed": "red"}
 _LINES = 12
+_MEANT = {
+    "not_sent": ", say their tickets",
+    "maybe": " delivered, say their tickets",
+    "gap": ": on their way when a connection was lost, says a Discontinuity",
+    "lost": ", and nobody was told",
+}
 
 
 @final
@@ -98,13 +104,12 @@ def show(result: Result, console: Console) -> None:
         healed = "kept" if fault.healed is None else f"{fault.healed:.2f} s"
         faults.add_row(fault.name, healed, str(fault.dials), _verdict(good=fault.good))
     console.print(faults)
-    names = [field.name for field in attrs.fields(Tally)]
-    messages = Table("messages", *(name.replace("_", " ") for name in names), "", title="Messages")
-    for title, tally in (("client to server", result.to_server), ("server to client", result.to_client)):
-        messages.add_row(title, *(str(getattr(tally, name)) for name in names), _verdict(good=tally.good))
+    messages = Table("messages", "client to server", "server to client", title="Messages")
+    for field in attrs.fields(Tally):
+        numbers = (str(getattr(tally, field.name)) for tally in (result.to_server, result.to_client))
+        messages.add_row(f"{field.name.replace('_', ' ')}{_MEANT.get(field.name, '')}", *numbers)
+    messages.add_row("", _verdict(good=result.to_server.good), _verdict(good=result.to_client.good))
     console.print(messages)
-    console.print("maybe: lost after its first byte left, told by its ticket; gap: on its way when a connection was")
-    console.print("lost, told by a Discontinuity; lost: gone, and nobody was told")
     console.print(f"most dials in any 60 s: {result.most_dials_a_minute}; {result.seconds:.1f} s; seed {result.seed}")
 
 

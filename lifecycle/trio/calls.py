@@ -6,7 +6,7 @@ not abandoned, holds the connection's end: use `abandon_on_cancel=True`.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import trio
 
@@ -17,15 +17,14 @@ from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
 
-if TYPE_CHECKING:
-    from .driver import Driver
+from .host import Host
 
 
 @final
 class Calls:
     """The running calls of one connection, by the state that runs them."""
 
-    def __init__(self, driver: "Driver", methods: object) -> None:
+    def __init__(self, driver: Host, methods: object) -> None:
         self._driver, self._methods = driver, methods
         self._scopes: dict[str, trio.CancelScope] = {}
 

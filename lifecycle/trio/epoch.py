@@ -5,7 +5,7 @@ or none, nothing that this one says is heard. It ends with its scope; no task of
 """
 
 import logging
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 import trio
 
@@ -17,11 +17,9 @@ from lifecycle.wire.ending import Ending, ErrorEnding
 from lifecycle.wire.routes import Outcome, route
 
 from .dialer import Dialer
+from .host import Host
 from .pipe import Pipe
 from .transport import Transport, TransportFailed
-
-if TYPE_CHECKING:
-    from .driver import Driver
 
 log = logging.getLogger("lifecycle.epoch")
 _UNREADABLE = 1007
@@ -42,7 +40,7 @@ class Epoch:
         loss: what ended it, in words.
     """
 
-    def __init__(self, driver: "Driver", token: int, number: int) -> None:
+    def __init__(self, driver: Host, token: int, number: int) -> None:
         self.token, self.number = token, number
         self.transport: Transport | None = None
         self.heard_at = trio.current_time()
