@@ -118,13 +118,9 @@ class _Terminal:
             if status in ("ready", "closed", "failed"):
                 self._quiet()
             else:
-                wait = connection.next_try
-                parts = [
-                    f"{status} for {trio.current_time() - since:.0f} s",
-                    f"next try in {wait:.1f} s" if wait is not None else "",
-                    connection.why,
-                ]
-                self._live(", ".join(filter(None, parts)))
+                self._live(
+                    ", ".join(filter(None, (f"{status} for {trio.current_time() - since:.0f} s", connection.why)))
+                )
             await trio.sleep(0.1)
 
     def _live(self, text: str) -> None:

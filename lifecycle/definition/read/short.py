@@ -78,7 +78,7 @@ def _emit(argument: Any) -> dict[str, Any]:
     _keys(fields, None, steps=(name,))
     return {
         "name": scalars.dotted(name, None),
-        "fields": {field: _inside(field, part) for field, part in (fields or {}).items()},
+        "fields": {field: _inside(field, part, (name,)) for field, part in fields.items()},
     }
 
 
@@ -96,11 +96,11 @@ def _mark(argument: Any) -> str:
     return str(argument)
 
 
-def _inside(name: str, part: Any) -> Any:
+def _inside(name: str, part: Any, outer: tuple[str, ...] = ()) -> Any:
     try:
         return scalars.value(part, None)
     except Misfit as misfit:
-        misfit.steps = (name, *misfit.steps)
+        misfit.steps = (*outer, name, *misfit.steps)
         raise
 
 
@@ -132,9 +132,8 @@ def call(given: Any, _: Any) -> page.CallUse:
         )
     [(name, arguments)] = given.items()
     _keys(arguments, None, steps=(name,))
-    return page.CallUse(
-        name=scalars.word(name, None), arguments={key: _inside(key, part) for key, part in arguments.items()}
-    )
+    given_to = {key: _inside(key, part, (name,)) for key, part in arguments.items()}
+    return page.CallUse(name=scalars.word(name, None), arguments=given_to)
 
 
 def _typed(given: Any, kinds: tuple[str, ...], rest: set[str], what: str) -> tuple[str, Any]:

@@ -216,7 +216,10 @@ def converter() -> cattrs.Converter:
             factory(_has_origin(origins), make)
         conv.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: value)
         for kind, hook in {**scalars.HOOKS, **short.FORMS}.items():
-            conv.register_structure_hook_func(_is(kind), hook)
+            if isinstance(kind, type):  # only so is ours asked before cattrs' own, which turns 5 into '5'
+                conv.register_structure_hook(kind, hook)
+            else:
+                conv.register_structure_hook_func(_is(kind), hook)
         _made.append(conv)
     return _made[0]
 
