@@ -29,10 +29,19 @@ class Source:
 
     def position(self, path: Path, *, key: bool = False) -> Position:
         """Line and column of a part, or of the nearest part around it that is known."""
-        marks = self.keys if key else self.values
+        marks, path = self.keys if key else self.values, self._written(path)
         while path and path not in marks:
             path = path[:-1]
         return marks.get(path) or self.values.get(path) or (1, 1)
+
+    def _written(self, path: Path) -> Path:
+        found: Path = ()
+        for step in path:
+            if (*found, step) in self.values:
+                found = (*found, step)
+            elif step != 0:  # one thing needs no list: then the first of the list stands where the list would
+                break
+        return found
 
 
 @attrs.frozen(eq=False)

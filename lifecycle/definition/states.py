@@ -59,7 +59,7 @@ class States:
             ignore=tuple(dict.fromkeys(layer.instance.event(e) for layer in layers for e in layer.state.ignore)),
             states=tuple(self.state(child, rest=rest) for child in node.children),
             parallel=node.parallel,
-            slot=any(layer.state.slot for layer in layers) and not node.filled,
+            slot=layers[0].state.slot,
             used=node.used,
             at=node.at,
         )

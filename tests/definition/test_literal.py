@@ -1,4 +1,4 @@
-import datetime
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from lifecycle.definition.literal import Secret, literal
     [
         ("duration", "10 s", 10.0),
         ("duration", 10, 10.0),
-        ("duration", datetime.timedelta(seconds=3), 3.0),
+        ("duration", dt.timedelta(seconds=3), 3.0),
         ("count", 3, 3),
         ("number", -0.5, -0.5),
         ("number", 4, 4),
@@ -48,7 +48,11 @@ def test_a_literal_is_its_value(kind: str, written: object, meant: object) -> No
         ("flag", 1, "expected true or false, found 1"),
         ("text", ["a"], "expected a text, found a list"),
         ("text", None, "expected a text, found None"),
-        ("url", "https://example.org", "'https://example.org' is no WebSocket URL: write `ws://host:port/path` or `wss://…`"),
+        (
+            "url",
+            "https://example.org",
+            "'https://example.org' is no WebSocket URL: write `ws://host:port/path` or `wss://…`",
+        ),
         ("url", "wss://", "'wss://' is no WebSocket URL: write `ws://host:port/path` or `wss://…`"),
         ("url", "wss://a:99999", "'wss://a:99999' is no WebSocket URL: write `ws://host:port/path` or `wss://…`"),
         ("url", {"a": 1}, "expected a URL such as `wss://host/path`, found a dict"),
@@ -122,6 +126,6 @@ def test_a_secret_shows_itself_nowhere() -> None:
     secret = literal("secret", "hush")
     assert isinstance(secret, Secret)
     assert secret == "hush"
-    assert f"{secret!r} {[secret]} {({'token': secret})}" == "<secret> [<secret>] {'token': <secret>}"
+    assert f"{secret!r} {[secret]} { ({'token': secret}) }" == "<secret> [<secret>] {'token': <secret>}"
     with pytest.raises(ValueError, match=r"^expected a text for a secret, found something else$"):
         literal("secret", 12345)

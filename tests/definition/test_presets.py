@@ -42,7 +42,7 @@ def test_without_a_reader_there_are_none(bare: None) -> None:
     """This room knows no YAML, so it has only what the reader gives it."""
     assert presets.causes() == {}
     rows = {"mine": (page.Cause(otherwise=True),)}
-    presets.provide(lambda: {})
+    presets.provide(dict)
     presets.provide(lambda: rows)
     assert presets.causes() == rows
 

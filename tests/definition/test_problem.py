@@ -18,7 +18,7 @@ def test_problems_stand_in_the_order_of_their_places() -> None:
     """By file, line and column, as numbers."""
     places = [("a", 9, 1), ("a", 10, 2), ("a", 10, 10), ("b", 1, 1)]
     problems = [Problem(file=file, line=line, column=column, what="w") for file, line, column in places]
-    assert sorted(reversed(problems)) == problems
+    assert sorted(problems) == problems
 
 
 def test_a_spot_knows_its_key_and_its_value() -> None:

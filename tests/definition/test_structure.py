@@ -52,7 +52,9 @@ def test_one_thing_needs_no_list() -> None:
     """Events, effects, families: one is a list of one. Rows are always a list."""
     assert clause("on: x, do: ping").on == ("x",)
     assert clause("on: [x, y.z]").on == ("x", "y.z")
-    assert told("causes: {otherwise: true}") == ["3:9: expected a list, found keys and values: begin each row with `- `"]
+    assert told("causes: {otherwise: true}") == [
+        "3:9: expected a list, found keys and values: begin each row with `- `"
+    ]
 
 
 def test_a_length_is_a_literal_or_an_expression() -> None:
@@ -98,7 +100,10 @@ def test_values_are_what_they_say_and_begin_with_a_sign_where_they_are_expressio
     [
         ("open", page.Effect(word="open")),
         ("close", page.Effect(word="close")),
-        ("{close: {code: 4000, reason: =why}}", page.Effect(word="close", argument={"code": 4000, "reason": parse("why")})),
+        (
+            "{close: {code: 4000, reason: =why}}",
+            page.Effect(word="close", argument={"code": 4000, "reason": parse("why")}),
+        ),
         ("{close: {}}", page.Effect(word="close", argument={"code": 1000, "reason": ""})),
         ("{send: hello}", page.Effect(word="send", argument="hello")),
         ("{set: {a: 1, u.b: =c}}", page.Effect(word="set", argument={"a": 1, "u.b": parse("c")})),
@@ -120,14 +125,23 @@ def test_an_effect_is_a_word_or_one_key(written: str, effect: page.Effect) -> No
         ("send", "3:8: the effect `send` needs to be told what: write `{send: …}`"),
         ("{ping: x}", "3:9: the effect `ping` takes nothing: write `ping` alone"),
         ("{sned: x}", "3:9: no effect is called `sned`: did you mean `send`?"),
-        ("{set: {a: 1}, send: x}", "3:8: expected an effect, found keys and values: an effect is a word or one key with its value; several are a list"),
+        (
+            "{set: {a: 1}, send: x}",
+            (
+                "3:8: expected an effect, found keys and values: an effect is a word or one key with its value; "
+                "several are a list"
+            ),
+        ),
         ("7", "3:8: expected an effect, found `7`: an effect is a word or one key with its value; several are a list"),
         ("{close: 1000}", "3:16: expected keys and values, found `1000`"),
         ("{close: {cod: 1000}}", "3:17: unknown key `cod`: did you mean `code`?"),
         ("{close: {code: 1006}}", "3:23: `1006` is no code to close with: write 1000, 1001 or 3000 to 4999"),
         ("{close: {code: [1000]}}", "3:23: a list is no code to close with: write 1000, 1001 or 3000 to 4999"),
         ("{close: {code: true}}", "3:23: `true` is no code to close with: write 1000, 1001 or 3000 to 4999"),
-        ("{set: {}}", "3:14: expected variables with their values, found keys and values: write `{set: {name: value}}`"),
+        (
+            "{set: {}}",
+            "3:14: expected variables with their values, found keys and values: write `{set: {name: value}}`",
+        ),
         ("{set: {a: =b(}}", "3:18: `b(` is no expression: '(' was never closed"),
         ("{emit: 3}", "3:15: expected a name, or a name with its fields, found `3`"),
         ("{emit: {a: 3}}", "3:19: expected keys and values, found `3`"),
@@ -173,11 +187,17 @@ def test_a_parameter_is_its_type_and_its_default(written: str, parameter: page.P
     [
         ("{count: 0, max: limit + 1}", page.Variable(kind="count", initial=0, max=parse("limit + 1"))),
         ("{count: 0, max: 3}", page.Variable(kind="count", initial=0, max=3)),
-        ("{duration: 1 s, min: 500 ms, max: longest}", page.Variable(kind="duration", initial=1.0, min=0.5, max=parse("longest"))),
+        (
+            "{duration: 1 s, min: 500 ms, max: longest}",
+            page.Variable(kind="duration", initial=1.0, min=0.5, max=parse("longest")),
+        ),
         ("{number: 1, min: -1}", page.Variable(kind="number", initial=1, min=-1)),
         ("{flag: false}", page.Variable(kind="flag", initial=False)),
         ("{choice: a, of: [a]}", page.Variable(kind="choice", initial="a", of=("a",))),
-        ("{kept: number, from: query.after, else: -1}", page.Variable(kind="kept", initial="number", from_="query.after", else_=-1)),
+        (
+            "{kept: number, from: query.after, else: -1}",
+            page.Variable(kind="kept", initial="number", from_="query.after", else_=-1),
+        ),
     ],
 )
 def test_a_variable_is_its_type_and_where_it_starts(written: str, variable: page.Variable) -> None:
@@ -189,32 +209,71 @@ def test_a_variable_is_its_type_and_where_it_starts(written: str, variable: page
     ("written", "expected"),
     [
         ("parameters: {a: 3}", "3:17: expected a parameter, found `3`: write `{duration: …}`"),
-        ("parameters: {a: {}}", "3:17: a parameter has exactly one type, found none: one of duration, count, number, flag, text, choice, size, url, secret, backoff, jitter"),
+        (
+            "parameters: {a: {}}",
+            (
+                "3:17: a parameter has exactly one type, found none: one of duration, count, number, flag, text, "
+                "choice, size, url, secret, backoff, jitter"
+            ),
+        ),
         ("parameters: {a: {durration: 1 s}}", "3:18: unknown key `durration`: did you mean `duration`?"),
         ("parameters: {a: {duration: 10}}", "3:28: expected a duration with its unit, such as `10 s`, found 10"),
         ("parameters: {a: {duration: -10 s}}", "3:28: -10 s is negative or endless; write a length of 0 or more"),
         ("parameters: {a: {size: 4}}", "3:24: expected a size with its unit, such as `4 MiB`, found 4"),
         ("parameters: {a: {backoff: {first: 1}}}", "3:27: expected a duration with its unit, such as `10 s`, found 1"),
         ("parameters: {a: {choice: c, of: [a, b]}}", "3:26: 'c' is not one of a, b"),
-        ("parameters: {a: {choice: c}}", "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`"),
-        ("parameters: {a: {choice: c, of: [[c]]}}", "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`"),
-        ("parameters: {a: {text: c, of: [c]}}", "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`"),
+        (
+            "parameters: {a: {choice: c}}",
+            "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`",
+        ),
+        (
+            "parameters: {a: {choice: c, of: [[c]]}}",
+            "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`",
+        ),
+        (
+            "parameters: {a: {text: c, of: [c]}}",
+            "3:17: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`",
+        ),
         ("parameters: {a: {text: c, min: d}}", "3:27: a text has no `min`: only duration, count, number, size have"),
         ("parameters: {a: {count: 1, max: x}}", "3:33: expected a whole number of 0 or more, found 'x'"),
         ("parameters: {a: {count: 1, help: 3}}", "3:17: expected a text, found `3`: put it in quotes"),
         ("parameters: {not: {count: 1}}", "3:14: `not` is a word of the language: choose another name"),
         ("parameters: {A: {count: 1}}", "3:14: `A` is no name: names are small letters, digits and underscores"),
-        ("variables: {a: {text: b}}", "3:17: unknown key `text`: there is choice, count, duration, else, flag, from, kept, max, min, number, of"),
-        ("variables: {a: {count: 0, flag: true}}", "3:16: a variable has exactly one type, found count and flag: one of count, flag, duration, choice, number, kept"),
-        ("variables: {a: {kept: list}}", "3:23: `list` is no shape: write one of object, text, number, flag, duration, secret"),
-        ("variables: {a: {kept: text, of: 5}}", "3:16: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`"),
-        ("variables: {a: {kept: number, min: 3}}", "3:31: a kept has no `min`: only duration, count, number, size have"),
+        (
+            "variables: {a: {text: b}}",
+            "3:17: unknown key `text`: there is choice, count, duration, else, flag, from, kept, max, min, number, of",
+        ),
+        (
+            "variables: {a: {count: 0, flag: true}}",
+            (
+                "3:16: a variable has exactly one type, found count and flag: one of count, flag, duration, "
+                "choice, number, kept"
+            ),
+        ),
+        (
+            "variables: {a: {kept: list}}",
+            "3:23: `list` is no shape: write one of object, text, number, flag, duration, secret",
+        ),
+        (
+            "variables: {a: {kept: text, of: 5}}",
+            "3:16: a choice lists its values in `of`, and only a choice does: write `{choice: a, of: [a, b]}`",
+        ),
+        (
+            "variables: {a: {kept: number, min: 3}}",
+            "3:31: a kept has no `min`: only duration, count, number, size have",
+        ),
         ("variables: {a: {count: 0, max: -1}}", "3:32: expected a whole number, found `-1`"),
         ("variables: {a: {count: 0, max: b(1)}}", "3:32: `b(1)` holds a call; expressions cannot call anything"),
-        ("variables: {a: {duration: 1 s, max: 10}}", "3:37: expected a duration with its unit, such as `10 s`, found 10"),
-        ("variables: {a: {kept: text, from: a..b}}", "3:16: `a..b` is no path: write the keys with dots between, such as `error.code`"),
+        (
+            "variables: {a: {duration: 1 s, max: 10}}",
+            "3:37: expected a duration with its unit, such as `10 s`, found 10",
+        ),
+        (
+            "variables: {a: {kept: text, from: a..b}}",
+            "3:16: `a..b` is no path: write the keys with dots between, such as `error.code`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_parameter_and_no_variable(written: str, expected: str) -> None:
     """Exactly one type, a value of it, and nothing that the type does not have."""
     assert told(written) == [expected]
@@ -249,10 +308,16 @@ def route(text: str) -> page.Route:
 
 def test_a_row_finds_its_values_by_paths() -> None:
     """A value or a list of them; what is kept may be a duration, or never step back."""
-    found = route("match: {a.b: [x, 1, true, null], c: y}, raise: e, fields: {f: g.h}, keep: {i: j, k: {s: l}, m: {max: n}}")
+    found = route(
+        "match: {a.b: [x, 1, true, null], c: y}, raise: e, fields: {f: g.h}, keep: {i: j, k: {s: l}, m: {max: n}}"
+    )
     assert found.match == {"a.b": ("x", 1, True, None), "c": ("y",)}
     assert (found.raise_, found.fields) == ("e", {"f": "g.h"})
-    assert found.keep == {"i": page.Pick(path="j"), "k": page.Pick(path="l", unit="s"), "m": page.Pick(path="n", max=True)}
+    assert found.keep == {
+        "i": page.Pick(path="j"),
+        "k": page.Pick(path="l", unit="s"),
+        "m": page.Pick(path="n", max=True),
+    }
     assert route("deliver: true").deliver is True
     assert route("deliver: a.b, sequence: c, dedupe: {by: d}").dedupe == page.Dedupe(by="d", window=1000)
 
@@ -260,31 +325,61 @@ def test_a_row_finds_its_values_by_paths() -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ("causes: [{close: x}]", "3:18: `x` is no code: write a number, a range such as 4000-4499, a list of them, or any"),
-        ("causes: [{close: true}]", "3:18: `true` is no code: write a number, a range such as 4000-4499, a list of them, or any"),
-        ("causes: [{http: [200, 99]}]", "3:23: `99` is no code: write a number, a range such as 4000-4499, a list of them, or any"),
+        (
+            "causes: [{close: x}]",
+            "3:18: `x` is no code: write a number, a range such as 4000-4499, a list of them, or any",
+        ),
+        (
+            "causes: [{close: true}]",
+            "3:18: `true` is no code: write a number, a range such as 4000-4499, a list of them, or any",
+        ),
+        (
+            "causes: [{http: [200, 99]}]",
+            "3:23: `99` is no code: write a number, a range such as 4000-4499, a list of them, or any",
+        ),
         ("causes: [{close: 4499-4000}]", "3:18: `4499-4000` lies outside 100 to 4999, or ends before it begins"),
         ("causes: [{close: 5000}]", "3:18: `5000` lies outside 100 to 4999, or ends before it begins"),
-        ("causes: [{text: '('}]", "3:17: `(` is no regular expression: missing ), unterminated subpattern at position 0"),
-        ("causes: [{text: 'a{9999999999}'}]", "3:17: `a{9999999999}` is no regular expression: the repetition number is too large"),
+        (
+            "causes: [{text: '('}]",
+            "3:17: `(` is no regular expression: missing ), unterminated subpattern at position 0",
+        ),
+        (
+            "causes: [{text: 'a{9999999999}'}]",
+            "3:17: `a{9999999999}` is no regular expression: the repetition number is too large",
+        ),
         ("causes: [{text: '[[a]'}]", "3:17: `[[a]` is no regular expression: Possible nested set at position 1"),
         ("causes: [{text: 5}]", "3:17: expected a text, found `5`: put it in quotes"),
         ("causes: [{retry_after: soon}]", "3:24: 'soon' is no duration: write e.g. `10 s`"),
-        ("causes: [{retry_after: {ms: a, s: b}}]", "3:24: a place of a value has exactly one type, found ms and s: one of ms, s, min, h, d, max"),
-        ("causes: [{retry_after: {ms: a, else: 3}}]", "3:24: expected a duration, found `3`: write the number with its unit, such as `10 s`"),
+        (
+            "causes: [{retry_after: {ms: a, s: b}}]",
+            "3:24: a place of a value has exactly one type, found ms and s: one of ms, s, min, h, d, max",
+        ),
+        (
+            "causes: [{retry_after: {ms: a, else: 3}}]",
+            "3:24: expected a duration, found `3`: write the number with its unit, such as `10 s`",
+        ),
         ("causes: [{refusal: all}]", "3:20: `all` is not one of any: write one of them"),
         ("causes: [{match: {a: {b: c}}}]", "3:22: expected a plain value, found keys and values"),
         ("causes: [{otherwise: 1}]", "3:22: expected true or false, found `1`"),
-        ("messages: {routes: [{deliver: false}]}", "3:31: `false` is no path: write the keys with dots between, such as `error.code`"),
+        (
+            "messages: {routes: [{deliver: false}]}",
+            "3:31: `false` is no path: write the keys with dots between, such as `error.code`",
+        ),
         ("messages: {routes: [{keep: {a: [b]}}]}", "3:32: expected a place of a value, found a list: write `{ms: …}`"),
-        ("messages: {routes: [{clause: x1}]}", "3:30: `x1` is no clause id: ids are capitals and a number, such as `WS1`"),
+        (
+            "messages: {routes: [{clause: x1}]}",
+            "3:30: `x1` is no clause id: ids are capitals and a number, such as `WS1`",
+        ),
         ("messages: {routes: [{dedupe: {}}]}", "3:30: the key `by` is missing: it is required here"),
         ("messages: {limit: 4}", "3:19: expected a size, found `4`: write the number with its unit, such as `4 MiB`"),
-        ("messages: {limit: 4 pages}", "3:19: '4 pages' has no unit that a size can have; units are B, KiB, MiB, GiB, kB, MB, GB"),
+        (
+            "messages: {limit: 4 pages}",
+            "3:19: '4 pages' has no unit that a size can have; units are B, KiB, MiB, GiB, kB, MB, GB",
+        ),
         ("messages: {inbox: {items: -1}}", "3:27: expected a whole number, found `-1`"),
         ("messages: {codec: xml}", "3:19: `xml` is not one of json, text, binary, socketio, object: write one of them"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_row(written: str, expected: str) -> None:
     """Codes, patterns, places, sizes and words, each told at its own place."""
     assert told(written) == [expected]
@@ -294,14 +389,32 @@ def test_what_is_no_row(written: str, expected: str) -> None:
     ("written", "expected"),
     [
         ("clauses: {w1: {on: a}}", "3:11: `w1` is no clause id: ids are capitals and a number, such as `WS1`"),
-        ("clauses: {X1: {on: A}}", "3:20: `A` is no name: names are small letters, digits and underscores, with dots between"),
+        (
+            "clauses: {X1: {on: A}}",
+            "3:20: `A` is no name: names are small letters, digits and underscores, with dots between",
+        ),
         ("clauses: {X1: {on: true}}", "3:20: `true` is no name: put it in quotes if it is meant as one"),
-        ("clauses: {X1: {on: [a, 3]}}", "3:24: `3` is no name: names are small letters, digits and underscores, with dots between"),
+        (
+            "clauses: {X1: {on: [a, 3]}}",
+            "3:24: `3` is no name: names are small letters, digits and underscores, with dots between",
+        ),
         ("clauses: {X1: on}", "3:15: expected keys and values, found `on`"),
         ("clauses: [on]", "3:10: expected names with their values, found a list"),
-        ("hears: {Wish: {}}", "3:9: `Wish` is no name: names are small letters, digits and underscores, with dots between"),
-        ("hears: {wish: {a: list}}", "3:19: `list` is not one of object, text, number, flag, duration, secret: write one of them"),
-        ("status: readdy", "3:9: `readdy` is not one of idle, connecting, authenticating, ready, waiting, suspended, closing, closed, failed: did you mean `ready`?"),
+        (
+            "hears: {Wish: {}}",
+            "3:9: `Wish` is no name: names are small letters, digits and underscores, with dots between",
+        ),
+        (
+            "hears: {wish: {a: list}}",
+            "3:19: `list` is not one of object, text, number, flag, duration, secret: write one of them",
+        ),
+        (
+            "status: readdy",
+            (
+                "3:9: `readdy` is not one of idle, connecting, authenticating, ready, waiting, suspended, closing, "
+                "closed, failed: did you mean `ready`?"
+            ),
+        ),
         ("use: Other", "3:6: `Other` is no name: names are small letters, digits and underscores"),
         ("good: {later: [a]}", "3:8: `later` is not one of dialing, open: write one of them"),
         ("calls: {a: {}}", "3:12: the key `timeout` is missing: it is required here"),
@@ -314,7 +427,7 @@ def test_what_is_no_row(written: str, expected: str) -> None:
         ("slot: 'no'", "3:7: expected true or false, found `no`"),
         ("slot:", "3:6: expected true or false, found nothing"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_state_and_no_header(written: str, expected: str) -> None:
     """A wrong name is told where it stands: a key at the key, a value at the value."""
     assert told(written) == [expected]
@@ -336,7 +449,9 @@ def test_a_page_has_a_version_and_a_name() -> None:
 
 def test_all_misfits_are_told() -> None:
     """From the header to the deepest row, each with its place."""
-    assert told("role: clinet\nstates: {a: {stats: idle, clauses: {X1: {after: 5}}}}\ncauses: [{close: x}, {is: B}]") == [
+    assert told(
+        "role: clinet\nstates: {a: {stats: idle, clauses: {X1: {after: 5}}}}\ncauses: [{close: x}, {is: B}]"
+    ) == [
         "3:7: `clinet` is not one of client, server, session: did you mean `client`?",
         "4:14: unknown key `stats`: did you mean `status`?",
         "4:49: expected a duration, found `5`: write the number with its unit, such as `10 s`",

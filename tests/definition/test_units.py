@@ -1,4 +1,4 @@
-import datetime
+import datetime as dt
 
 import pytest
 from hypothesis import example, given
@@ -20,7 +20,7 @@ from lifecycle.definition.units import fraction, looks_like_duration, say_second
         ("0 s", 0.0),
         (7, 7.0),
         (0.5, 0.5),
-        (datetime.timedelta(minutes=2), 120.0),
+        (dt.timedelta(minutes=2), 120.0),
     ],
 )
 def test_a_duration_is_seconds(written: object, meant: float) -> None:
@@ -42,7 +42,7 @@ def test_a_duration_is_seconds(written: object, meant: float) -> None:
         (-1, "-1 is negative or endless; write a length of 0 or more"),
         (float("inf"), "inf is negative or endless; write a length of 0 or more"),
         (float("nan"), "nan is negative or endless; write a length of 0 or more"),
-        (datetime.timedelta(-1), "-1 day, 0:00:00 is negative or endless; write a length of 0 or more"),
+        (dt.timedelta(-1), "-1 day, 0:00:00 is negative or endless; write a length of 0 or more"),
         (True, "expected a duration such as `10 s`, found True"),
         (None, "expected a duration such as `10 s`, found None"),
     ],
@@ -123,7 +123,17 @@ def test_every_length_can_be_said(length: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "said"), [(0.25, "250 ms"), (0.057, "57 ms"), (1.5, "1.5 s"), (0, "0 s"), (90, "90 s"), (120, "2 min"), (7200, "2 h"), (86400, "1 d")]
+    ("length", "said"),
+    [
+        (0.25, "250 ms"),
+        (0.057, "57 ms"),
+        (1.5, "1.5 s"),
+        (0, "0 s"),
+        (90, "90 s"),
+        (120, "2 min"),
+        (7200, "2 h"),
+        (86400, "1 d"),
+    ],
 )
 def test_a_duration_is_said_in_its_largest_whole_unit(length: float, said: str) -> None:
     """As a person would write it."""

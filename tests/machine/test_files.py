@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- a small page reads best in one line
 import json
 import logging
 import random

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- a small page reads best in one line
 import math
 from collections.abc import Callable
 from typing import Any

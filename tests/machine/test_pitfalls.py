@@ -3,8 +3,6 @@
 If a new version of the library breaks one of these, the meaning of pages would change with it.
 """
 
-# ruff: noqa: E501 -- a small page reads best in one line
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every bundled page, read, started and walked through its story; and every clause of every page, fired at least once."""
 
-# ruff: noqa: E501 -- a small page reads best in one line
-
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -197,7 +197,7 @@ def variable(given: Any, _: Any) -> page.Variable:
 
 
 def _ends(given: dict[str, Any], kind: str) -> list[str]:
-    found = [end for end in ("min", "max") if end in given]
+    found: list[str] = [end for end in ("min", "max") if end in given]
     if found and kind not in _ORDERED:
         raise Misfit(f"a {kind} has no `{found[0]}`", f"only {', '.join(_ORDERED)} have", steps=(found[0],), key=True)
     return found
