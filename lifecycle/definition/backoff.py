@@ -76,6 +76,6 @@ class Backoff:
                 high = max(low, min(self.max, 3 * (low if previous is None else previous)))
                 if attempt <= len(self.delays):
                     low, high = wait, wait  # a listed wait is no part of the row that grows
-            case (low_part, high_part):
-                low, high = wait * low_part, wait * high_part
+            case _:
+                low, high = wait * self.jitter[0], wait * self.jitter[1]
         return max(low, self.floor), max(high, self.floor)

@@ -88,6 +88,14 @@ def test_a_condition_is_an_expression() -> None:
     assert clause("when: a < 2 and not b").when == parse("a < 2 and not b")
 
 
+def test_what_is_no_condition() -> None:
+    """A number, a list, or what only values have."""
+    assert told("clauses: {X1: {when: 5}}") == ["3:22: expected an expression, found `5`"]
+    assert told("clauses: {X1: {when: =a}}") == [
+        "3:22: `=a` begins with `=`: a condition is always an expression: leave the `=` out"
+    ]
+
+
 def test_values_are_what_they_say_and_begin_with_a_sign_where_they_are_expressions() -> None:
     """Deep inside too; `none` is none."""
     frame = made("messages: {frames: {f: {a: [1, =x, {b: =y + 1}], c: x, d: none, e: null}}}").messages
@@ -458,6 +466,31 @@ def test_all_misfits_are_told() -> None:
         "5:18: `x` is no code: write a number, a range such as 4000-4499, a list of them, or any",
         "5:27: `B` is no name: names are small letters, digits and underscores, with dots between",
     ]
+
+
+def test_what_is_left_of_a_wrong_page_is_looked_at() -> None:
+    """Unknown keys, also in rows of lists, and wrong clauses are left out; with other problems there is no page."""
+
+    def left(text: str) -> page.Page | None:
+        value, source = read_text(f"lifecycle: 1\npage: p\n{text}", "p.yaml")
+        return structure(value, Spot(source))[0]
+
+    found = left("rolle: x\ncauses: [{is: a, are: b}]\nclauses: {X1: {on: a, too: b}, X2: {after: 5}, X3: {on: c}}")
+    assert found is not None
+    assert found.causes == (page.Cause(is_="a"),)
+    assert set(found.clauses) == {"X3"}
+    assert left("role: x\nclauses: {X2: {after: 5}}") is None
+
+
+def test_a_fault_of_ours_is_no_problem_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no hook was meant to raise is raised."""
+
+    def broken(_: object) -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("lifecycle.definition.units.seconds", broken)
+    with pytest.raises(ZeroDivisionError):
+        made("latency: 1 s")
 
 
 def test_a_long_value_is_shown_short() -> None:

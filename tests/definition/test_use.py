@@ -548,3 +548,80 @@ def test_an_event_without_fields(problems: Callable[..., list[str]]) -> None:
     what = "`event.x` reads `event.x`, and there is no event with fields here"
     remedy = "only clauses with `on` have an event, and its source says what it brings"
     assert problems(text) == [f"5:{column}: {what}: {remedy}" for column in (43, 92)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "parameters: {tls: {flag: true}}\nstates: {a: {rest: true}}",
+            "3:14: a parameter called `tls`: `open` has an argument of that name: choose another",
+        ),
+        (
+            "calls: {get: {takes: {key: text}, timeout: 1 s}}\nstates: {a: {call: get}}",
+            "4:20: the call `get` needs `key`: write `{get: {key: …}}`",
+        ),
+        (
+            "calls: {get: {takes: {key: text}, timeout: 1 s}}\nstates: {a: {call: {get: {key: x, kee: y}}}}",
+            "4:35: the call `get` takes no `kee`: did you mean `key`?",
+        ),
+        ("states: {a: {call: get}}", "3:20: the call `get` is not declared: declare it under `calls`"),
+        ("states: {a: {enter: {send: hi}}}", "3:28: no frame named `hi`: declare it under `messages: frames`"),
+        (
+            "variables: {tries: {count: 0, max: 1}}\nstates: {a: {enter: {set: {trys: 1}}}}",
+            "4:28: no variable named `trys`: did you mean `tries`?",
+        ),
+        (
+            "messages: {frames: {f: {a: [1, =x]}}}\nstates: {a: {rest: true}}",
+            "3:32: `x` reads `x`, which is no parameter and no variable: there is none",
+        ),
+    ],
+)
+def test_names_that_are_not_declared(problems: Callable[..., list[str]], text: str, told: str) -> None:
+    """Calls with their arguments, frames and variables, each told where it is named."""
+    assert told in problems(f"\n{text}")
+
+
+def test_clocks_that_are_spelt_alike_are_two(page: Callable[[str], Definition]) -> None:
+    """Their events are named after their lengths; those of the same text are one clock."""
+    clauses = "{P1: {after: n + 1, when: n > 1, to: b}, P2: {after: n - 1, to: b}, P3: {after: n + 1, to: b}}"
+    found = page(
+        f"parameters: {{n: {{count: 3}}}}\nstates: {{a: {{clauses: {clauses}}}, b: {{clauses: {{P4: {{after: 1 s, to: a}}}}}}}}"
+    )
+    assert [clock.name for clock in found.clocks] == ["timer.a.n___1", "timer.a.n___1_", "timer.b.1_s"]
+    assert found.clauses["P1"].clock == found.clauses["P3"].clock
+    assert [state.name for state in found.root.states] == ["a", "b"]
+
+
+def test_a_backoff_that_with_fixes(page: Callable[[str], Definition]) -> None:
+    """Is a constant of the clock, which says its first wait."""
+    text = """
+states:
+  u:
+    use: reconnect
+    with: {redial: {first: 2 s, max: 10 s}}
+    clauses: {P1: {on: done, to: u}, P2: {on: exhausted, to: end}}
+"""
+    found = page(text + TAIL)
+    assert [clock.text for clock in found.clocks] == ["after 2 s and longer", "after u.told"]
+    assert "redial" not in found.parameters
+
+
+def test_only_the_own_otherwise_counts(folder: Path) -> None:
+    """What a used page would do with what it does not know is its host's business."""
+    rows = "causes:\n  - {close: 4001, is: lost.inner}\n  - {otherwise: true, is: lost.other}\n"
+    write(folder, {"caused": f"{rows}states: {{a: {{rest: true}}}}\nleaves: [lost]\n"})
+    text = "states:\n  u: {use: caused, clauses: {P1: {on: lost, to: end}}}\n"
+    mine = rows.replace("inner", "mine").replace("4001", "4002").replace("other}", "own}")
+    found = read_text(f"lifecycle: 1\npage: p\n{mine}{text}{TAIL}", "p.yaml", folder)
+    assert [row.is_ for row in found.causes] == ["lost.mine", "lost.inner", "lost.own"]
+
+
+def test_a_bundled_page_that_is_not_there() -> None:
+    """Is told with the one that was meant, or how a file is named."""
+    with pytest.raises(
+        PageError, match=r"^websokket:1:1: no bundled page is called `websokket`: did you mean `websocket`\?$"
+    ):
+        read("websokket")
+    with pytest.raises(PageError, match=r"a path ends in `\.yaml`$"):
+        read("zzz")

@@ -64,18 +64,18 @@ def _hole(path: Path, problem: Problem) -> Path | None:
 def _remove(value: Any, path: Path) -> None:
     for step in path[:-1]:
         value = value.get(step, {}) if isinstance(value, dict) else value[step]
-    if isinstance(value, dict):
-        value.pop(path[-1], None)
+    value.pop(path[-1], None)  # a hole is a key or a clause, hence in a mapping
 
 
 def _found(error: BaseException, spot: Spot) -> list[tuple[Path, Problem]]:
-    for note in getattr(error, "__notes__", ()):
+    notes = getattr(error, "__notes__", ())
+    for note in (each for each in notes if isinstance(each, AttributeValidationNote | IterableValidationNote)):
         if isinstance(note, AttributeValidationNote):
             if isinstance(error, KeyError):  # cattrs' word for a required key that is missing
                 missing = spot.problem(f"the key `{_key(note.name)}` is missing", "it is required here")
                 return [(spot.path, missing)]
             spot /= _key(note.name)
-        elif isinstance(note, IterableValidationNote):
+        else:
             spot /= note.index
     if isinstance(error, BaseExceptionGroup):
         return [found for inner in error.exceptions for found in _found(inner, spot)]
