@@ -4,7 +4,6 @@ Law: whoever evaluates, evaluates this source. Variables are `v0, v1, …`, para
 fields of the event `e.get('field')`. Nothing here can call anything but the helpers.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from lifecycle.definition.page import Effect, Variable
 
 _NUMERIC_VARIABLES = {"count", "number", "duration"}
 _NUMERIC_PARAMETERS = {"count", "number", "size"}
+_LARGEST = 1e15  # as in expressions, so that their arithmetic cannot run over; NaN is no larger and no smaller
 
 
 class OutOfRange(Exception):
@@ -125,7 +125,7 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def clamped(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if not is_number(value) or math.isnan(value):
+        if not is_number(value) or not abs(value) <= _LARGEST:
             raise OutOfRange(f"`{name}` is a duration and cannot be {value!r}")
         value = max(value, 0 if low is None else low)
         return value if high is None else min(value, high)
@@ -133,7 +133,7 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def counted(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if type(value) is not int and (kind == "count" or not is_number(value) or math.isnan(value)):
+        if (type(value) is not int and (kind == "count" or not is_number(value))) or not abs(value) <= _LARGEST:
             raise OutOfRange(f"`{name}` is a {kind} and cannot be {value!r}")
         if (low is not None and value < low) or (high is not None and value > high):
             raise OutOfRange(f"`{name}` would be {value}, outside {low} to {'any' if high is None else high}")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from lifecycle.definition.read import read
+
 Problems = Callable[..., list[str]]
 
 
@@ -286,3 +288,21 @@ states:
     use: used
 """
     assert problems(page, tmp_path) == []
+
+
+def test_causes_of_host_and_used_page_go_together(tmp_path):
+    """The host's rows, then the used page's, then the host's `otherwise`: no row is in another's way."""
+    head = "lifecycle: 1\npage: {name}\nrole: client\nhears: {{disconnect: {{}}}}\n"
+    states = "states:\n  on:\n    {on}\n    clauses: {{{id}1: {{on: [done, lost, refused], to: over}}}}\n  over: {{status: closed, final: done}}\n"
+    inner = (
+        head.format(name="inner")
+        + "causes:\n  - {close: 1008, is: refused.inner}\n  - {otherwise: true, is: lost.inner}\n"
+    )
+    inner += "leaves: [lost, refused]\n" + states.format(on="use: connection", id="A")
+    host = (
+        head.format(name="host") + "causes:\n  - {http: any, is: refused.host}\n  - {otherwise: true, is: lost.host}\n"
+    )
+    host += states.format(on="use: inner", id="B")
+    (tmp_path / "inner.yaml").write_text(inner)
+    (tmp_path / "host.yaml").write_text(host)
+    assert [row.is_ for row in read(tmp_path / "host.yaml").causes] == ["refused.host", "refused.inner", "lost.host"]

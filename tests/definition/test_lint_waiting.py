@@ -197,3 +197,9 @@ clauses:
     assert problems(page) == [
         "6:3: `p` has no status, nor has a state around it: say what a user sees there: `status:`",
     ]
+
+
+def test_a_clock_of_none_ends_nothing(problems):
+    """It never runs out."""
+    page = "\nstates: {a: {clauses: {P1: {after: none, to: b}}}, b: {rest: true}}\n"
+    assert any("may wait for ever" in problem for problem in problems(page))

@@ -90,9 +90,13 @@ def declared(definition: Definition, group: str, name: str) -> Spot:
 def cause_rows(definition: Definition) -> Iterator[tuple[Cause, Spot]]:
     """Every row of causes, with its place: a preset's where it is named, a used page's at `causes` as a whole."""
     all_of_them = definition.at / "causes"
+    own = sum(1 for path in definition.at.source.values if path[:-1] == all_of_them.path)
+    last = definition.causes[-1] if own and definition.causes[-1].otherwise else None
     index, left = 0, 0
     for row in definition.causes:
-        at = all_of_them / index
-        yield row, at if at.path in definition.at.source.values else all_of_them
+        if row is last:  # it was moved behind the rows of used pages
+            yield row, all_of_them / (own - 1)
+            return
+        yield row, all_of_them / index if index < own - (last is not None) else all_of_them
         left = (left or len(presets()[row.use])) - 1 if row.use else 0
         index += not left

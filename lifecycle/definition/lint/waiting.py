@@ -45,6 +45,8 @@ def _endless(definition: Definition, state: State) -> list[State]:
 
 def _ends(definition: Definition, state: State, clock: Clock) -> bool:
     """Whether a clock leads out: it has a target, and a length even if its parameter is not given."""
+    if isinstance(clock.length, Expression) and clock.length.text == "none":
+        return False
     parameter = definition.parameters.get(clock.length.text) if isinstance(clock.length, Expression) else None
     given = parameter is None or parameter.default not in (OPTIONAL, None)
     return given and any(clause.to is not None for clause in state.clauses if clause.clock == clock)
