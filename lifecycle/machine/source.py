@@ -125,10 +125,10 @@ def store(name: str, variable: Variable) -> Callable[[Any, Any, Any], Any]:
     def clamped(value: Any, low: Any, high: Any) -> Any:
         if value is None:
             return initial
-        if not is_number(value) or not abs(value) <= _LARGEST:
+        if not is_number(value) or value != value:  # noqa: PLR0124 -- NaN, and a whole number of any length is not
             raise OutOfRange(f"`{name}` is a duration and cannot be {value!r}")
         value = max(value, 0 if low is None else low)
-        return value if high is None else min(value, high)
+        return min(value, _LARGEST if high is None else high)
 
     def counted(value: Any, low: Any, high: Any) -> Any:
         if value is None:
