@@ -14,7 +14,6 @@ from .units import say_seconds
 Jitter = Literal["none", "full", "equal", "decorrelated"] | tuple[float, float]
 JITTERS = ("none", "full", "equal", "decorrelated")
 _DEFAULT_FLOOR = 0.25
-_MOST_DOUBLINGS = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -49,12 +48,10 @@ class Backoff:
         attempt = max(attempt, 1)
         if attempt <= len(self.delays):
             return self.delays[attempt - 1]
-        # 2.0 ** 1024 raises OverflowError; long before that `max` decides
-        exponent = min(attempt - len(self.delays) - 1, _MOST_DOUBLINGS)
         try:
-            return min(self.first * self.factor**exponent, self.max)
-        except OverflowError:
-            return self.max
+            return min(self.first * self.factor ** (attempt - len(self.delays) - 1), self.max)
+        except OverflowError:  # 2.0 ** 1024 is no float; `max` has decided long before
+            return self.max if self.first else 0.0
 
     def bounds(self, attempt: int, previous: float | None = None) -> tuple[float, float]:
         """The shortest and the longest wait that jitter may choose, uniformly between.

@@ -82,3 +82,10 @@ def test_it_is_said_as_a_page_writes_it() -> None:
     assert str(literal("backoff", given)) == (
         "{delays: [10 s], first: 2 s, factor: 2, max: 1 min, jitter: [50%, 150%], floor: 250 ms}"
     )
+
+
+def test_a_slowly_growing_wait_reaches_its_end() -> None:
+    """However close to 1 the factor is, and a first wait of nothing stays nothing."""
+    assert Backoff(first=1.0, factor=1.001, max=60.0).nominal(10**9) == 60.0
+    nothing = Backoff(first=0.0, factor=3.0, max=60.0, floor=0.25)
+    assert nothing.nominal(2) == nothing.nominal(1000) == 0.0
