@@ -7,7 +7,7 @@ gone (a dial, a clock, a call) changes nothing and is counted.
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal, final
+from typing import Any, final
 
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clock, Definition
@@ -17,11 +17,11 @@ from lifecycle.errors import IllegalEvent
 from . import effects as out
 from .events import Event
 from .path import Path, Row, Running
+from .phase import Phase, after_effect, after_fact
 from .plan import START
 from .source import OutOfRange, store
 from .table import Miss, Table
 
-Phase = Literal["none", "dialing", "open", "closing"]
 TRACE = 32
 _NOTHING: Mapping[str, Any] = {}
 _SILENT_WHEN_CLOSING = {"opened", "end", "message", "heard"}
@@ -206,10 +206,8 @@ class Machine:
                 del self._clocks[event.name]
             case "call":
                 del self._calls[event.name.partition(".")[2]]
-            case "opened":
-                self.phase = "open"
-            case "closed" | "end":
-                self.phase = "none"
+            case cause:
+                self.phase = after_fact(self.phase, cause)
 
     def _commit(self, changed: tuple[Any, ...], path: Path, values: tuple[Any, ...]) -> tuple[out.Effect, ...]:
         self.variables = changed
@@ -256,11 +254,11 @@ class Machine:
         match word:
             case "open":
                 self._drop(made)
-                self.transport, self.phase = self._next(), "dialing"
+                self.transport, self.phase = self._next(), after_effect(self.phase, word)
                 made.append(out.Open(self.transport, value["url"], value["query"], value["headers"]))
             case "close":
                 if self.phase in ("dialing", "open"):
-                    self.phase = "closing"
+                    self.phase = after_effect(self.phase, word)
                     made.append(out.Close((argument or {}).get("code", 1000), str(value or "")))
             case "drop":
                 self._drop(made)
@@ -279,7 +277,7 @@ class Machine:
 
     def _drop(self, made: list[out.Effect]) -> None:
         if self.transport:
-            self.transport, self.phase = 0, "none"
+            self.transport, self.phase = 0, after_effect(self.phase, "drop")
             made.append(out.Drop())
 
     def _end(self, made: list[out.Effect]) -> None:

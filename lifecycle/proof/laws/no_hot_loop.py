@@ -1,0 +1,106 @@
+"""no-hot-loop: no server can make the page dial more often than it promises."""
+
+import math
+from collections.abc import Sequence
+
+from lifecycle.definition.units import say_seconds
+from lifecycle.proof.burst import most_dials
+from lifecycle.proof.cycle_ratio import least_ratio
+from lifecycle.proof.graph import Armed, Edge, Graph
+from lifecycle.proof.law import Breach, Finding, Law
+
+WINDOW = 60.0
+_ALLOWED = 1e-9
+
+
+def judge(graphs: Sequence[Graph]) -> Finding:
+    """The least time per dial, on average and with the luckiest dice, and the most dials within a minute."""
+    definition = graphs[0].world.definition
+    if not graphs[0].world.dials:
+        return Finding("does not dial")
+    mean, floor, burst = math.inf, math.inf, 0.0
+    breaches = []
+    for graph in graphs:
+        charged = _charged(graph)
+        means, least = (_timed(graph, charged, mean=which) for which in (True, False))
+        sustained = least_ratio([row for row, _ in means])
+        lucky = least_ratio([row for row, _ in least])
+        burst = max(burst, most_dials([row for row, _ in least], WINDOW))
+        if sustained is None or lucky is None:
+            continue
+        if sustained[0] < mean:
+            mean = sustained[0]
+            if mean < definition.min_time_per_dial - _ALLOWED:
+                breaches.append(_breach(graph, [means[index] for index in sustained[1]], mean, definition.min_time_per_dial))
+        if lucky[0] < floor:
+            floor = lucky[0]
+            if floor <= 0:
+                breaches.append(_breach(graph, [least[index] for index in lucky[1]], floor, 0.0))
+    numbers = {"dials in a minute": burst}
+    if mean == math.inf:
+        return Finding(f"no cycle dials; {burst:g} dials in 60 s at most", (), numbers)
+    numbers |= {"mean time per dial": mean, "least time per dial": floor}
+    said = f"one dial in {_short(mean)} on average, in {_short(floor)} at worst; {burst:g} dials in 60 s at most"
+    return Finding(said, tuple(breaches[-1:]), numbers)
+
+
+def _short(seconds: float) -> str:
+    return say_seconds(round(seconds, 3))
+
+
+def _charged(graph: Graph) -> frozenset[str]:
+    """Clocks whose times add up: no two of them ever run at once. Those of the longest lengths are tried first."""
+    together: dict[str, set[str]] = {}
+    lengths: dict[str, float] = {}
+    for armed in {node.armed for node in graph.nodes}:
+        names = {one.name for one in armed}
+        for one in armed:
+            together.setdefault(one.name, set()).update(names)
+            lengths[one.name] = min(lengths.get(one.name, math.inf), one.length.least)
+    definition = graph.world.definition
+    by = {clock.name for clock in definition.clocks if clock.by}
+    proofs = {clause.clock.name for clause in definition.clauses.values() if clause.proof and clause.clock}
+    waiting = {one.name for node in graph.nodes if node.phase == "none" for one in node.armed}
+    chosen: list[str] = []
+    for name in sorted(lengths, key=lambda name: (name not in by, name not in proofs, name not in waiting, -lengths[name], name)):
+        if not together[name].intersection(chosen):
+            chosen.append(name)
+    return frozenset(chosen)
+
+
+_Timed = tuple[tuple[int, int, float, int], tuple[int, Edge]]
+
+
+def _timed(graph: Graph, charged: frozenset[str], *, mean: bool) -> list[_Timed]:
+    """The edges that no user is needed for, with their seconds and dials."""
+    found = []
+    for index, edge in graph.every():
+        if edge.move.cause == "wish":
+            continue
+        seconds = _seconds(edge.move.clock, charged, mean=mean)
+        found.append(((index, edge.target, seconds, graph.deeds(index, edge).opens), (index, edge)))
+    return found
+
+
+def _seconds(clock: Armed | None, charged: frozenset[str], *, mean: bool) -> float:
+    if clock is None or clock.name not in charged:
+        return 0.0
+    return clock.length.mean if mean else clock.length.least
+
+
+def _breach(graph: Graph, cycle: list[_Timed], ratio: float, promised: float) -> Breach:
+    start, edges = cycle[0][1][0], tuple(edge for _, (_, edge) in cycle)
+    what = f"a server can make it dial every {_short(ratio)}, and the page promises at least {_short(promised)} (`min_time_per_dial`)"
+    if promised <= 0:
+        what = "a server can make it dial again and again without any pause"
+    return Breach(what, graph, graph.trail(start), edges)
+
+
+LAW = Law(
+    name="no-hot-loop",
+    says="Against any server the page dials at most once in `min_time_per_dial` on average, and never without a pause.",
+    because="A flapping server was dialled at 0 to 50 ms by its clients (ghostdogpr/sage#140, moq-dev/moq#1806), and 341"
+    " times in two seconds by a library's own loop.",
+    remedy="put a clock of some length on the way back to the dial: a backoff with a `floor`, a longer `proof`",
+    judge=judge,
+)

@@ -1,0 +1,134 @@
+"""The page's own laws: never, always, leads_to, sometimes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import Law as Written
+from lifecycle.definition.page import Leading, Situation
+from lifecycle.proof.bound import Endless, longest
+from lifecycle.proof.graph import Graph, Node
+from lifecycle.proof.law import Breach, Finding, Law, where
+
+Holds = Callable[[Node], bool]
+
+
+def promises(definition: Definition) -> tuple[Law, ...]:
+    """One law for each of the page's own, in page order."""
+    return tuple(_law(definition, written) for written in definition.laws)
+
+
+def _law(definition: Definition, written: Written) -> Law:
+    kind = next(kind for kind in ("never", "always", "leads_to", "sometimes") if getattr(written, kind) is not None)
+    given = getattr(written, kind)
+    says = said(kind, given)
+
+    def judge(graphs: Sequence[Graph]) -> Finding:
+        match given:
+            case Leading():
+                return _leads_to(graphs, given, says)
+            case _ if kind == "sometimes":
+                return _sometimes(graphs, given, says)
+        return _never(graphs, given, says, always=kind == "always")
+
+    return Law(says, "The page promises it.", "", "mend the page, or the promise", judge, fragments=True)
+
+
+def said(kind: str, given: Situation | Leading) -> str:
+    """A promise in one line, close to the page's own words."""
+    if isinstance(given, Leading):
+        return f"{' or '.join(given.from_)} leads to {' or '.join(given.to)}"
+    parts = [" or ".join(given.in_), " and ".join(given.while_), f"when {given.when}" if given.when else ""]
+    return f"{kind} {', '.join(filter(None, parts))}"
+
+
+def situation(graph: Graph, given: Situation, *, when: bool = True) -> Holds:
+    """Whether a situation is there in a node."""
+    states = _active(graph)
+    inside, also = set(given.in_), set(given.while_)
+    holds = _condition(graph, given.when) if when and given.when is not None else None
+
+    def there(node: Node) -> bool:
+        active = states(node)
+        if (inside and not inside & active) or not also <= active:
+            return False
+        return holds is None or holds(node)
+
+    return there
+
+
+def _active(graph: Graph) -> Callable[[Node], frozenset[str]]:
+    known: dict[Any, frozenset[str]] = {}
+    plan = graph.world.table.plan
+
+    def active(node: Node) -> frozenset[str]:
+        if node.row not in known:
+            known[node.row] = frozenset(plan.states[number].path for number in node.row.states)
+        return known[node.row]
+
+    return active
+
+
+def _condition(graph: Graph, when: Expression) -> Holds:
+    function = when.function()
+
+    def holds(node: Node) -> bool:
+        names = graph.world.names(node.variables)
+        names["transport.open"] = node.phase in ("open", "half-open")
+        return bool(function(names))
+
+    return holds
+
+
+def _never(graphs: Sequence[Graph], given: Situation, says: str, *, always: bool) -> Finding:
+    met = False
+    for graph in graphs:
+        there = situation(graph, given, when=not always)
+        holds = _condition(graph, given.when) if always and given.when is not None else None
+        context = situation(graph, given, when=False)
+        for index, node in enumerate(graph.nodes):
+            met = met or context(node)
+            if there(node) and (holds is None or not holds(node)):
+                what = f"`{says}` is broken in {where(graph, index)}{_values(graph, node)}"
+                return Finding("", (Breach(what, graph, graph.trail(index)),))
+    if not met:
+        return Finding("", (Breach(f"`{says}` is kept only because its states are never active together"),))
+    return Finding("kept")
+
+
+def _values(graph: Graph, node: Node) -> str:
+    rows = zip(graph.world.definition.variables.items(), node.variables, strict=True)
+    told = [f"{name} = {value}" for (name, variable), value in rows if variable.kind in ("count", "flag", "choice")]
+    return f" with {', '.join(told)}" if told else ""
+
+
+def _sometimes(graphs: Sequence[Graph], given: Situation, says: str) -> Finding:
+    for graph in graphs:
+        there = situation(graph, given)
+        if any(there(node) for node in graph.nodes):
+            return Finding("kept")
+    return Finding("", (Breach(f"`{says}` never happens"),))
+
+
+def _leads_to(graphs: Sequence[Graph], given: Leading, says: str) -> Finding:
+    begun = False
+    for graph in graphs:
+        start, goal = (situation(graph, Situation(in_=states)) for states in (given.from_, given.to))
+        inside = dict.fromkeys(i for i, node in enumerate(graph.nodes) if start(node) and not goal(node))
+        begun = begun or bool(inside)
+        todo = list(inside)
+        for index in todo:
+            for edge in graph.edges[index]:
+                if edge.target not in inside and not goal(graph.nodes[edge.target]):
+                    inside[edge.target] = None
+                    todo.append(edge.target)
+        found = longest(graph, inside, lambda index, graph=graph: graph.edges[index])  # type: ignore[misc]  # bound early
+        if isinstance(found, Endless):
+            first = found.nodes[0]
+            how = "nothing ends it" if not found.edges else "it may go on for ever"
+            what = f"`{says}` may never come true: {how} in {where(graph, first)}"
+            return Finding("", (Breach(what, graph, graph.trail(first), found.edges[:4]),))
+    if not begun:
+        return Finding("", (Breach(f"`{says}` is kept only because it never begins"),))
+    return Finding("kept")

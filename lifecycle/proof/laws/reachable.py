@@ -1,0 +1,63 @@
+"""reachable: each state, clause, cause and route of the page can occur."""
+
+from collections.abc import Sequence
+
+from lifecycle.proof.graph import Graph
+from lifecycle.proof.law import Breach, Finding, Law
+
+
+def judge(graphs: Sequence[Graph]) -> Finding:
+    """What never occurs under any setting."""
+    definition = graphs[0].world.definition
+    fired, active, rows = set[str](), set[str](), set[str]()
+    plan = graphs[0].world.table.plan
+    for graph in graphs:
+        for edge in graph.firsts:
+            fired.update(edge.path.clauses if edge.path else ())
+        for _, edge in graph.every():
+            fired.update(edge.path.clauses if edge.path else ())
+            rows.update(edge.move.rows)
+        for _, move in graph.left:
+            rows.update(move.rows)
+        active.update(plan.states[number].path for row in {node.row for node in graph.nodes} for number in row.states)
+        # what a step only passes through: finals and junctions
+        for _, edge in (*((-1, first) for first in graph.firsts), *graph.every()):
+            if edge.path is not None and not edge.path.plain:
+                active.update(path for path in _passed(graph, edge.path))
+    breaches = []
+    for clause in definition.clauses.values():
+        if clause.id not in fired and "/" not in clause.id:
+            breaches.append(Breach(f"the clause `{clause.id}` can never happen"))
+    for path, state in definition.states.items():
+        if path and path not in active and not state.states and _own(definition, path):
+            breaches.append(Breach(f"the state `{path}` is never reached"))
+    for index, row in enumerate(definition.causes):
+        if not row.use and definition.role and f"causes/{index}" not in rows:
+            breaches.append(Breach(f"the row {index + 1} of causes (`{row.is_}`) can never occur"))
+    for index, route in enumerate(definition.messages.routes):
+        if route.raise_ and definition.role != "session" and f"routes/{index}" not in rows:
+            breaches.append(Breach(f"the row {index + 1} of routes (`{route.raise_}`) can never occur"))
+    return Finding("", tuple(breaches))
+
+
+def _passed(graph: Graph, path: object) -> tuple[str, ...]:
+    found: tuple[str, ...] = graph.world.passed(path)
+    return found
+
+
+def _own(definition: object, path: str) -> bool:
+    """Whether the page itself wrote the state, and not one that it uses."""
+    states = definition.states  # type: ignore[attr-defined]  # a definition
+    source = definition.at.source  # type: ignore[attr-defined]  # a definition
+    return states[path].at.source is source
+
+
+LAW = Law(
+    name="reachable",
+    says="Each state, clause, cause and route of the page can occur.",
+    because="Code that never ran: socket.io's recovery worked only after the first event, and only once"
+    " (socketio/socket.io#4888, #4880).",
+    remedy="delete it, or mend what stands before it",
+    judge=judge,
+    fragments=True,
+)

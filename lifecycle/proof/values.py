@@ -1,0 +1,214 @@
+"""Which values of an event's fields are worth telling apart: each that is asked for, one beside each, and none.
+
+Law: two values between which no guard and no assignment can tell are one. What is tried stands for
+all, as long as fields are compared with constants, parameters, or counted variables.
+"""
+
+import ast
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from lifecycle.definition.definition import Clause, Definition
+from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.page import Effect, Variable
+
+MOST_VALUATIONS = 64
+LONGEST_RANGE = 32
+_LARGEST = 1e15
+_OTHER = "…"
+"""A text that no page compares with."""
+
+
+@attrs.frozen
+class Field:
+    """What a field of an event may hold.
+
+    Attributes:
+        shape: number, duration, text, flag, object, or anything.
+        only: the values that alone are possible; none says that the shape decides.
+        ranges: pairs of the lowest and the highest number that are possible.
+    """
+
+    shape: str = "anything"
+    only: tuple[Any, ...] | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+ANYTHING = Field()
+
+
+class TooManyValues(ValueError):
+    """The guards of an event tell apart more valuations than can be explored."""
+
+
+def valuations(
+    definition: Definition, clauses: Iterable[Clause], fields: Mapping[str, Field], parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The fields of an event, in every way that some clause could tell from the others.
+
+    Args:
+        definition: the page.
+        clauses: those that may take the event.
+        fields: what the event brings; a field that is not here is none.
+        parameters: the values of the page's parameters.
+
+    Raises:
+        TooManyValues: there are more than 64 ways.
+    """
+    clauses = list(clauses)
+    asked = {field: Asked(definition, parameters, field) for field in fields}
+    for clause in clauses:
+        for field in _fields(clause.when):
+            if field in asked:
+                asked[field].compared(clause.when)
+        for effect in clause.do:
+            _stored(effect, asked)
+    tried = {name: values for name, one in asked.items() if (values := one.values(fields[name]))}
+    count = 1
+    for values in tried.values():
+        count *= len(values)
+    if count > MOST_VALUATIONS:
+        told = ", ".join(f"`event.{name}` ({len(values)})" for name, values in tried.items())
+        raise TooManyValues(f"its guards tell {count} kinds of it apart, by {told}; {MOST_VALUATIONS} can be explored")
+    return [dict(zip(tried, values, strict=True)) for values in itertools.product(*tried.values())]
+
+
+def _fields(expression: Expression | None) -> frozenset[str]:
+    return expression.fields if expression is not None else frozenset()
+
+
+def _stored(effect: Effect, asked: "Mapping[str, Asked]") -> None:
+    if effect.word != "set":
+        return
+    for variable, value in effect.argument.items():
+        for field in value.fields if isinstance(value, Expression) else ():
+            if field in asked:
+                asked[field].stored(variable)
+
+
+class Asked:
+    """What is asked of one name, be it a field or a variable: the points at which an answer may change."""
+
+    def __init__(self, definition: Definition, parameters: Mapping[str, Any], name: str) -> None:
+        self.definition, self.parameters = definition, parameters
+        self.name = f"event.{name}"
+        self.points: set[Any] = set()
+        self.truth = self.numbers = self.kinds = False
+
+    def compared(self, expression: Expression | None) -> None:
+        """Note what an expression compares the name with."""
+        if expression is None:
+            return
+        inner = {id(node) for compare in _compares(expression) for node in ast.walk(compare)}
+        self.truth |= any(isinstance(n, ast.Name) and n.id == self.name and id(n) not in inner for n in ast.walk(expression.tree))
+        for compare in _compares(expression):
+            sides = [compare.left, *compare.comparators]
+            if any(isinstance(node, ast.Name) and node.id == self.name for side in sides for node in ast.walk(side)):
+                for side in sides:
+                    self.points.update(self._known(side))
+
+    def stored(self, variable: str) -> None:
+        """Note that the name goes into a variable."""
+        declared = self.definition.variables[variable]
+        if declared.kind == "kept":
+            return
+        self.kinds = True
+        match declared.kind:
+            case "flag":
+                self.points.update((True, False))
+            case "choice":
+                self.points.update((*declared.of, _OTHER))
+            case "duration":
+                self.points.update((0, _LARGEST, *ends(declared, self.parameters)))
+            case _:
+                low, high = ends(declared, self.parameters)
+                if declared.kind == "count" and high is not None and high - (low or 0) <= LONGEST_RANGE:
+                    self.points.update(range(int(low or 0) - 1, int(high) + 2))
+                else:
+                    self.points.update(point for end in (low, high) if end is not None for point in (end - 1, end, end + 1))
+                self.numbers = True
+
+    def values(self, field: Field) -> list[Any]:
+        """The values worth trying; none if nothing is asked."""
+        if not (self.points or self.truth or self.kinds):
+            return []
+        if field.only is not None:
+            return list(field.only)
+        found: list[Any] = [None]
+        texts = {point for point in self.points if isinstance(point, str)}
+        numbers = {point for point in self.points if is_number(point)}
+        flags = {point for point in self.points if isinstance(point, bool)}
+        if field.shape in ("number", "duration", "anything") and (numbers or self.truth):
+            found += [x for x in spread(numbers or {1}) if field.shape != "duration" or x >= 0]
+        if field.shape in ("text", "secret", "anything") and (texts or self.truth or (self.kinds and field.shape == "anything")):
+            found += [*sorted(texts), _OTHER]
+        if field.shape in ("flag", "anything") and (flags or self.truth):
+            found += [True, False]
+        if field.ranges:
+            inside = [x for x in found if is_number(x) and any(low <= x <= high for low, high in field.ranges)]
+            found = inside or [field.ranges[0][0]]
+        return list(dict.fromkeys((type(x), x) for x in found) and {(type(x), x): x for x in found}.values())
+
+    def _known(self, node: ast.expr) -> Iterator[Any]:
+        match node:
+            case ast.Constant(value=value) if value is not None:
+                yield value
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                for part in parts:
+                    yield from self._known(part)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if is_number(value):
+                yield -value
+            case ast.Name(id=name) if name in self.parameters:
+                if isinstance(self.parameters[name], str | int | float):
+                    yield self.parameters[name]
+            case ast.Name(id=name) if name in self.definition.variables:
+                yield from domain(self.definition.variables[name], self.parameters)
+            case _:
+                for inner in ast.iter_child_nodes(node):
+                    if isinstance(inner, ast.expr):
+                        yield from self._known(inner)
+
+
+def _compares(expression: Expression) -> list[ast.Compare]:
+    return [node for node in ast.walk(expression.tree) if isinstance(node, ast.Compare)]
+
+
+def spread(points: Iterable[float]) -> list[float]:
+    """The points, one between each two, and one on either side."""
+    ordered = sorted(set(points))
+    between = [(low + high) / 2 for low, high in itertools.pairwise(ordered) if high - low > 1 or not _whole(low, high)]
+    return sorted({ordered[0] - 1, *ordered, *between, ordered[-1] + 1})
+
+
+def _whole(*numbers: float) -> bool:
+    return all(isinstance(number, int) for number in numbers)
+
+
+def ends(variable: Variable, parameters: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The ends of a variable's range; none where it has none. A count begins at 0."""
+    found = [_number(end.function()(parameters) if isinstance(end, Expression) else end) for end in (variable.min, variable.max)]
+    if found[0] is None and variable.kind in ("count", "duration"):
+        found[0] = 0
+    return found[0], found[1]
+
+
+def _number(value: Any) -> float | None:
+    return value if is_number(value) else None
+
+
+def domain(variable: Variable, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    """Every value of a variable that is counted or chosen; of one that is measured, its ends and its first."""
+    match variable.kind:
+        case "flag":
+            return (False, True)
+        case "choice":
+            return variable.of
+        case "kept":
+            return (None,)
+    low, high = ends(variable, parameters)
+    if variable.kind == "count":
+        return range(int(low or 0), int(variable.initial if high is None else high) + 1)
+    return sorted({variable.initial, *(end for end in (low, high) if end is not None)})

@@ -1,0 +1,267 @@
+"""A page and everything around it that moves: what may happen in a node, and what comes of it.
+
+Law: the table decides; this says only which events can come, and follows clocks, calls and the
+transport. Variables that nothing asks for are no state; a length that reads one lies in its range.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lifecycle.definition.definition import Clause, Clock, Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.sources import covers
+from lifecycle.errors import PageError
+from lifecycle.machine.path import Path, Row, Running
+from lifecycle.machine.phase import Phase, after_effect, after_fact
+from lifecycle.machine.tables import table_of
+
+from .graph import Armed, Deeds, Move, Node, Pending
+from .happenings import happenings
+from .lengths import Length, length, measured, reach
+from .values import Field, TooManyValues, valuations
+
+TEXT = Field("text")
+
+
+class World:
+    """The environment of one page under one setting of its parameters.
+
+    Args:
+        definition: the page.
+        parameters: their values, in the page's order.
+    """
+
+    def __init__(self, definition: Definition, parameters: tuple[Any, ...]) -> None:
+        self.definition, self.parameters = definition, parameters
+        self.settings = dict(zip(definition.parameters, parameters, strict=True))
+        self.table = table_of(definition)
+        self.clocks = {clock.name: index for index, clock in enumerate(definition.clocks)}
+        self.happenings = happenings(definition)
+        self.loose = {name: reach(definition, name, self.settings) for name in _loose(definition)}
+        self._fixed = tuple(
+            name in self.loose or variable.kind == "kept" for name, variable in definition.variables.items()
+        )
+        self._loose_clocks = {
+            clock.name
+            for clock in definition.clocks
+            if isinstance(clock.length, Expression) and clock.length.names & self.loose.keys()
+        }
+        self._moves: dict[tuple[Row, Phase], tuple[Move, ...]] = {}
+        self._ends: dict[tuple[Row, Pending], tuple[Move, ...]] = {}
+        self._armed: dict[Any, Armed | None] = {}
+        self._timers: dict[Armed, Move] = {}
+        self._pending: dict[tuple[str, float], Pending] = {}
+        self._passed: dict[Path, frozenset[str]] = {}
+        self._deeds: dict[tuple[Path, Phase], Deeds] = {}
+
+    @property
+    def dials(self) -> bool:
+        """Whether some state dials."""
+        return any(effect.word == "open" for state in self.definition.states.values() for effect in state.enter) or any(
+            effect.word == "open" for clause in self.definition.clauses.values() for effect in clause.do
+        )
+
+    def first_phase(self) -> Phase:
+        """The transport's phase before the start."""
+        if self.definition.role == "server":
+            return "open"
+        return "none" if self.definition.role else self.definition.root.needs or "none"  # type: ignore[return-value]  # a need is a phase
+
+    def moves(self, node: Node) -> Iterator[Move]:
+        """What may happen in a node, the peer's silence left out."""
+        key = (node.row, node.phase)
+        known = self._moves.get(key)
+        if known is None:
+            known = self._moves[key] = tuple(self._told(node.row, node.phase))
+        yield from known
+        for armed in node.armed:
+            move = self._timers.get(armed)
+            if move is None:
+                move = self._timers[armed] = Move("timer", armed.name, clock=armed)
+            yield move
+        for call in node.calls:
+            ends = self._ends.get((node.row, call))
+            if ends is None:
+                ends = self._ends[node.row, call] = tuple(self._ended(node.row, call))
+            yield from ends
+
+    def deeds(self, path: Path, phase: Phase) -> Deeds:
+        """What a path does to the transport, its phase being this."""
+        known = self._deeds.get((path, phase))
+        if known is None:
+            opens, twice, ends, now = 0, False, False, phase
+            for effect, _ in path.effects:
+                if effect.word == "open":
+                    opens, twice = opens + 1, twice or now != "none"
+                ends |= effect.word == "drop" and now != "none"
+                now = after_effect(now, effect.word)
+            stops = frozenset(_mark(what) for what in path.stops)
+            starts = frozenset(_mark(what) for what, _ in path.starts)
+            over = path.after.ended
+            known = Deeds("none" if over else now, opens, twice, ends or over, stops, stops | starts)
+            self._deeds[path, phase] = known
+        return known
+
+    def after(self, node: Node, move: Move, variables: tuple[Any, ...], path: Path, values: tuple[Any, ...]) -> Node:
+        """The node that a step leads to."""
+        phase = after_fact(node.phase, move.cause)
+        armed, calls = node.armed, node.calls
+        if move.clock is not None:
+            armed = tuple(one for one in armed if one is not move.clock)
+        elif move.call is not None:
+            calls = tuple(one for one in calls if one is not move.call)
+        if not path.plain:
+            deeds = self.deeds(path, phase)
+            phase = deeds.phase
+            if deeds.stops:
+                armed = tuple(one for one in armed if one.mark not in deeds.stops)
+                calls = tuple(one for one in calls if one.mark not in deeds.stops)
+            if path.starts:
+                armed, calls = self._started(armed, calls, variables, path, values)
+            if path.after.ended:
+                armed, calls = (), ()
+        if variables is not node.variables:
+            variables = self.plain(variables)
+        return Node(path.after, variables, armed, calls, phase)
+
+    def plain(self, variables: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Variables without those that nothing asks for."""
+        initial = self.table.initial
+        return tuple(
+            first if fixed else value for value, first, fixed in zip(variables, initial, self._fixed, strict=True)
+        )
+
+    def passed(self, path: Path) -> frozenset[str]:
+        """Every state that a path enters, be it for a moment."""
+        table = self.table
+        for index in range(len(self._passed), len(table.paths)):
+            entered = (number for kind, number, _ in table.logs[index][2] if kind == "+")
+            self._passed[table.paths[index]] = frozenset(table.plan.states[number].path for number in entered)
+        return self._passed[path]
+
+    def names(self, variables: tuple[Any, ...]) -> dict[str, Any]:
+        """Parameters and variables by name."""
+        return {**self.settings, **dict(zip(self.definition.variables, variables, strict=True))}
+
+    def _started(
+        self,
+        armed: tuple[Armed, ...],
+        calls: tuple[Pending, ...],
+        variables: tuple[Any, ...],
+        path: Path,
+        values: tuple[Any, ...],
+    ) -> tuple[tuple[Armed, ...], tuple[Pending, ...]]:
+        for what, place in path.starts:
+            if isinstance(what, Running):
+                calls = (*(one for one in calls if one.state != what.state), self._call(what, variables))
+                continue
+            one = self._clock(what, variables, values[place])
+            armed = tuple(other for other in armed if other.name != what.name)
+            if one is not None:
+                armed = tuple(sorted((*armed, one), key=_number))
+        return armed, tuple(sorted(calls, key=_state))
+
+    def _clock(self, clock: Clock, variables: tuple[Any, ...], value: Any) -> Armed | None:
+        if clock.name in self._loose_clocks:
+            made = measured(self.definition, clock, self.names(variables), self.loose)
+        else:
+            made = length(value)
+        key = (clock.name, made)
+        if key not in self._armed:
+            self._armed[key] = made and Armed(self.clocks[clock.name], clock.name, clock.kind, made)
+        return self._armed[key]
+
+    def _call(self, what: Running, variables: tuple[Any, ...]) -> Pending:
+        timeout = self.definition.calls[what.use.name].timeout
+        seconds = timeout.function()(self.names(variables)) if isinstance(timeout, Expression) else timeout
+        key = (what.state, float(seconds or 0.0))
+        if key not in self._pending:
+            self._pending[key] = Pending(what.state, what.use.name, Length(0.0, 0.0, key[1]))
+        return self._pending[key]
+
+    def _told(self, row: Row, phase: Phase) -> Iterator[Move]:
+        found: dict[Any, Move] = {}
+        for one in self.happenings:
+            if one.phase not in (None, phase) or (one.cause == "heard" and not row.hears):
+                continue
+            for fields in self._valuations(row, one.event, one.event, one.fields, one.said):
+                key = (one.cause, one.event, tuple(fields.items()))
+                known = found.get(key)
+                rows = (*(known.rows if known else ()), *([one.row] if one.row else ()))
+                found[key] = Move(one.cause, one.event, fields, rows, known.said if known else one.said)
+        yield from found.values()
+
+    def _ended(self, row: Row, call: Pending) -> Iterator[Move]:
+        returns = {name: Field(shape) for name, shape in self.definition.calls[call.name].returns.items()}
+        for outcome, fields in (("done", returns), ("failed", {"code": TEXT, "message": TEXT})):
+            event = f"{outcome}.{call.state}" if call.state else outcome
+            for values in self._valuations(row, outcome, event, fields, call.name):
+                yield Move("call", f"{outcome}.{call.state}", values, call=call, said=call.name)
+
+    def _valuations(
+        self, row: Row, event: str, full: str, fields: Mapping[str, Field], said: str
+    ) -> list[dict[str, Any]]:
+        clauses = [clause for clause in self._clauses(row) if any(covers(family, event) or covers(family, full) for family in clause.on)]
+        try:
+            return valuations(self.definition, clauses, fields, self.settings)
+        except TooManyValues as error:
+            at = clauses[0].at if clauses else self.definition.at
+            what = f"the event `{event}` ({said}) cannot be explored: {error}"
+            raise PageError([at.problem(what, "compare fewer of its fields, or put them into variables first")]) from None
+
+    def _clauses(self, row: Row) -> Iterator[Clause]:
+        for number in row.states:
+            yield from self.table.plan.states[number].clauses
+
+
+def _loose(definition: Definition) -> Iterator[str]:
+    """Durations and numbers that no guard and no law asks for."""
+    asked = set[str]()
+    for clause in definition.clauses.values():
+        asked |= clause.when.names if clause.when is not None else set()
+        asked |= {clause.clock.by} if clause.clock is not None and clause.clock.by else set()
+    for law in definition.laws:
+        for situation in (law.never, law.always, law.sometimes):
+            asked |= situation.when.names if situation is not None and situation.when is not None else set()
+    sets = [effect.argument for effect in _effects(definition) if effect.word == "set"]
+    asked |= {name for name, variable in definition.variables.items() if variable.kind in ("count", "flag", "choice")}
+    while True:
+        read = {
+            name
+            for each in sets
+            for target, value in each.items()
+            if target in asked and isinstance(value, Expression)
+            for name in value.names
+        }
+        if read <= asked:
+            break
+        asked |= read
+    return (
+        name
+        for name, variable in definition.variables.items()
+        if variable.kind in ("duration", "number") and name not in asked and _moved(definition, sets, name)
+    )
+
+
+def _moved(definition: Definition, sets: list[Mapping[str, Any]], name: str) -> bool:
+    """Whether it is ever anything but its first value."""
+    return any(name in each for each in sets) or any(name in route.keep for route in definition.messages.routes)
+
+
+def _effects(definition: Definition) -> Iterator[Any]:
+    for state in definition.states.values():
+        yield from (*state.enter, *state.exit)
+        for clause in state.clauses:
+            yield from clause.do
+
+
+def _mark(what: Clock | Running) -> str:
+    return what.name if isinstance(what, Clock) else f"call {what.state}"
+
+
+def _number(armed: Armed) -> int:
+    return armed.number
+
+
+def _state(call: Pending) -> str:
+    return call.state
