@@ -68,6 +68,9 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
                 (graph.left if to_host else graph.refused).append((index, move))
                 continue
             target = world.after(node, move, changed, path, values)
+            if target is None:
+                graph.pruned += 1
+                continue
             _add(graph, known, index, edges, move, path, target)
         if node.phase == "open":
             _add(graph, known, index, edges, _SILENCE, None, node._replace(phase="half-open"))
@@ -108,7 +111,7 @@ def _start(world: World, graph: Graph, known: dict[Node, int], variables: tuple[
         graph.overruns.append((-1, move, str(error)))
         return
     target = world.after(before, move, changed, path, values)
-    if target not in known:
+    if target is not None and target not in known:
         known[target] = len(graph.nodes)
         edge = Edge(move, path, known[target])
         graph.nodes.append(target)

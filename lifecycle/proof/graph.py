@@ -67,13 +67,14 @@ class Move:
 
 
 class Node(NamedTuple):
-    """A state of the whole."""
+    """A state of the whole; `races` as in the module of that name."""
 
     row: Row
     variables: tuple[Any, ...]
     armed: tuple[Armed, ...]
     calls: tuple[Pending, ...]
     phase: Phase
+    races: frozenset[tuple[str, str]] = frozenset()
 
 
 class Edge(NamedTuple):
@@ -120,6 +121,7 @@ class Graph:
         refused: node and move that neither a clause nor `ignore` takes.
         overruns: node, move, and the sentence that says which variable cannot take it.
         left: node and move that are the host's to take; only of fragments.
+        pruned: how many moves were left out because another clock must have run out before.
     """
 
     world: Any
@@ -130,6 +132,7 @@ class Graph:
     refused: list[tuple[int, Move]] = attrs.field(factory=list)
     overruns: list[tuple[int, Move, str]] = attrs.field(factory=list)
     left: list[tuple[int, Move]] = attrs.field(factory=list)
+    pruned: int = 0
 
     @property
     def size(self) -> int:

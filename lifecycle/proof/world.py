@@ -18,6 +18,7 @@ from lifecycle.machine.tables import table_of
 from .graph import Armed, Deeds, Move, Node, Pending
 from .happenings import happenings
 from .lengths import Length, length, measured, reach
+from .races import lost, raced
 from .values import Field, TooManyValues, valuations
 
 TEXT = Field("text")
@@ -31,7 +32,8 @@ class World:
         parameters: their values, in the page's order.
     """
 
-    def __init__(self, definition: Definition, parameters: tuple[Any, ...]) -> None:
+    def __init__(self, definition: Definition, parameters: tuple[Any, ...], *, races: bool = True) -> None:
+        self.races = races
         self.definition, self.parameters = definition, parameters
         self.settings = dict(zip(definition.parameters, parameters, strict=True))
         self.table = table_of(definition)
@@ -102,10 +104,19 @@ class World:
             self._deeds[path, phase] = known
         return known
 
-    def after(self, node: Node, move: Move, variables: tuple[Any, ...], path: Path, values: tuple[Any, ...]) -> Node:
-        """The node that a step leads to."""
+    def after(
+        self, node: Node, move: Move, variables: tuple[Any, ...], path: Path, values: tuple[Any, ...]
+    ) -> Node | None:
+        """The node that a step leads to; none if another clock must have run out before it."""
         phase = after_fact(node.phase, move.cause)
-        armed, calls = node.armed, node.calls
+        armed, calls, races = node.armed, node.calls, node.races
+        gone: frozenset[str] = frozenset()
+        started: tuple[Armed | Pending, ...] = ()
+        ended = move.clock or move.call
+        if self.races and ended is not None:
+            if races and lost(races, ended):
+                return None
+            gone = frozenset((ended.mark,))
         if move.clock is not None:
             armed = tuple(one for one in armed if one is not move.clock)
         elif move.call is not None:
@@ -116,13 +127,18 @@ class World:
             if deeds.stops:
                 armed = tuple(one for one in armed if one.mark not in deeds.stops)
                 calls = tuple(one for one in calls if one.mark not in deeds.stops)
+            gone |= deeds.touches
             if path.starts:
                 armed, calls = self._started(armed, calls, variables, path, values)
+                marks = {_mark(what) for what, _ in path.starts}
+                started = tuple(one for one in (*armed, *calls) if one.mark in marks)
             if path.after.ended:
                 armed, calls = (), ()
         if variables is not node.variables:
             variables = self.plain(variables)
-        return Node(path.after, variables, armed, calls, phase)
+        if self.races and (gone or started):
+            races = raced(races, gone, started, (*armed, *calls))
+        return Node(path.after, variables, armed, calls, phase, races)
 
     def plain(self, variables: tuple[Any, ...]) -> tuple[Any, ...]:
         """Variables without those that nothing asks for."""

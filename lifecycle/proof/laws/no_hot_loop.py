@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 
 from lifecycle.definition.units import say_seconds
-from lifecycle.proof.burst import most_dials
-from lifecycle.proof.cycle_ratio import least_ratio
-from lifecycle.proof.graph import Armed, Edge, Graph
+from lifecycle.proof.graph import Edge, Graph
+from lifecycle.proof.hops import Timed, hops, least_time_per_dial, most_dials
 from lifecycle.proof.law import Breach, Finding, Law
 
 WINDOW = 60.0
@@ -22,26 +21,26 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     breaches = []
     for graph in graphs:
         charged = _charged(graph)
-        means, least = (_timed(graph, charged, mean=which) for which in (True, False))
-        sustained = least_ratio([row for row, _ in means])
-        lucky = least_ratio([row for row, _ in least])
-        burst = max(burst, most_dials([row for row, _ in least], WINDOW))
-        if sustained is None or lucky is None:
-            continue
-        if sustained[0] < mean:
-            mean = sustained[0]
-            if mean < definition.min_time_per_dial - _ALLOWED:
-                breaches.append(_breach(graph, [means[index] for index in sustained[1]], mean, definition.min_time_per_dial))
-        if lucky[0] < floor:
-            floor = lucky[0]
-            if floor <= 0:
-                breaches.append(_breach(graph, [least[index] for index in lucky[1]], floor, 0.0))
+        places = [(index, edge) for index, edge in graph.every() if edge.move.cause != "wish"]
+        dialled = {edge.target for index, edge in graph.every() if graph.deeds(index, edge).opens}
+        for which in (True, False):
+            table = hops([_timed(graph, index, edge, charged, mean=which) for index, edge in places])
+            found = least_time_per_dial(table)
+            if which is False:
+                burst = max(burst, most_dials(table, dialled, WINDOW))
+            if found is None:
+                continue
+            cycle = [places[number] for number in found[1]]
+            promised = definition.min_time_per_dial if which else 0.0
+            if which and found[0] < promised - _ALLOWED or found[0] <= 0:
+                breaches.append(_breach(graph, cycle, found[0], promised))
+            mean, floor = (min(mean, found[0]), floor) if which else (mean, min(floor, found[0]))
     numbers = {"dials in a minute": burst}
     if mean == math.inf:
         return Finding(f"no cycle dials; {burst:g} dials in 60 s at most", (), numbers)
     numbers |= {"mean time per dial": mean, "least time per dial": floor}
     said = f"one dial in {_short(mean)} on average, in {_short(floor)} at worst; {burst:g} dials in 60 s at most"
-    return Finding(said, tuple(breaches[-1:]), numbers)
+    return Finding(said, tuple(breaches[:1]), numbers)
 
 
 def _short(seconds: float) -> str:
@@ -68,32 +67,19 @@ def _charged(graph: Graph) -> frozenset[str]:
     return frozenset(chosen)
 
 
-_Timed = tuple[tuple[int, int, float, int], tuple[int, Edge]]
+def _timed(graph: Graph, index: int, edge: Edge, charged: frozenset[str], *, mean: bool) -> Timed:
+    """An edge with its seconds and its dials."""
+    clock, seconds = edge.move.clock, 0.0
+    if clock is not None and clock.name in charged:
+        seconds = clock.length.mean if mean else clock.length.least
+    return index, edge.target, seconds, graph.deeds(index, edge).opens
 
 
-def _timed(graph: Graph, charged: frozenset[str], *, mean: bool) -> list[_Timed]:
-    """The edges that no user is needed for, with their seconds and dials."""
-    found = []
-    for index, edge in graph.every():
-        if edge.move.cause == "wish":
-            continue
-        seconds = _seconds(edge.move.clock, charged, mean=mean)
-        found.append(((index, edge.target, seconds, graph.deeds(index, edge).opens), (index, edge)))
-    return found
-
-
-def _seconds(clock: Armed | None, charged: frozenset[str], *, mean: bool) -> float:
-    if clock is None or clock.name not in charged:
-        return 0.0
-    return clock.length.mean if mean else clock.length.least
-
-
-def _breach(graph: Graph, cycle: list[_Timed], ratio: float, promised: float) -> Breach:
-    start, edges = cycle[0][1][0], tuple(edge for _, (_, edge) in cycle)
+def _breach(graph: Graph, cycle: list[tuple[int, Edge]], ratio: float, promised: float) -> Breach:
     what = f"a server can make it dial every {_short(ratio)}, and the page promises at least {_short(promised)} (`min_time_per_dial`)"
-    if promised <= 0:
+    if ratio <= 0:
         what = "a server can make it dial again and again without any pause"
-    return Breach(what, graph, graph.trail(start), edges)
+    return Breach(what, graph, graph.trail(cycle[0][0]), tuple(edge for _, edge in cycle))
 
 
 LAW = Law(
