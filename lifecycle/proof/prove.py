@@ -18,6 +18,7 @@ from .explore import LIMIT, Progress, explore
 from .graph import Graph
 from .law import Finding, Law
 from .laws import laws
+from .slices import slices
 from .world import World
 
 _STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
@@ -85,7 +86,11 @@ def prove(
         PageError: an event has too many kinds, or a step does not end.
     """
     settings = tuple(settings_of(definition, given or {}))
-    graphs = tuple(explore(World(definition, tuple(each.values())), limit, progress) for each in settings)
+    graphs = tuple(
+        explore(World(part, tuple(each.values()), whole=definition), limit, progress)
+        for each in settings
+        for part in slices(definition)
+    )
     verdicts: list[Verdict] = []
     rows = laws(definition)
     for law in rows:

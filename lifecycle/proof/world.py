@@ -30,9 +30,14 @@ class World:
     Args:
         definition: the page.
         parameters: their values, in the page's order.
+        whole: the page of which this one is a slice.
+        races: whether clocks that cannot run out yet are held back.
     """
 
-    def __init__(self, definition: Definition, parameters: tuple[Any, ...], *, races: bool = True) -> None:
+    def __init__(
+        self, definition: Definition, parameters: tuple[Any, ...], *, whole: Definition | None = None, races: bool = True
+    ) -> None:
+        self.whole = whole or definition
         self.races = races
         self.definition, self.parameters = definition, parameters
         self.settings = dict(zip(definition.parameters, parameters, strict=True))
@@ -53,6 +58,7 @@ class World:
         self._armed: dict[Any, Armed | None] = {}
         self._timers: dict[Armed, Move] = {}
         self._pending: dict[tuple[str, float], Pending] = {}
+        self._words: dict[Path, tuple[str, ...]] = {}
         self._passed: dict[Path, frozenset[str]] = {}
         self._deeds: dict[tuple[Path, Phase], Deeds] = {}
 
@@ -154,6 +160,14 @@ class World:
             entered = (number for kind, number, _ in table.logs[index][2] if kind == "+")
             self._passed[table.paths[index]] = frozenset(table.plan.states[number].path for number in entered)
         return self._passed[path]
+
+    def words(self, path: Path) -> tuple[str, ...]:
+        """The words of all effects of a path, assignments included, in order."""
+        table = self.table
+        for index in range(len(self._words), len(table.paths)):
+            actions = (table.plan.actions[number] for kind, number, _ in table.logs[index][2] if kind == "!")
+            self._words[table.paths[index]] = tuple(each.effect.word for each in actions if each.effect is not None)
+        return self._words[path]
 
     def names(self, variables: tuple[Any, ...]) -> dict[str, Any]:
         """Parameters and variables by name."""

@@ -8,7 +8,7 @@ from lifecycle.proof.law import Breach, Finding, Law
 
 def judge(graphs: Sequence[Graph]) -> Finding:
     """What never occurs under any setting."""
-    definition = graphs[0].world.definition
+    definition = graphs[0].world.whole
     fired, active, rows = set[str](), set[str](), set[str]()
     plan = graphs[0].world.table.plan
     for graph in graphs:

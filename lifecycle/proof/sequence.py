@@ -1,0 +1,52 @@
+"""A way through a graph as a Mermaid sequence diagram: user, page, transport, clock, embedder.
+
+Law: one arrow a step and one for each thing that is done; nothing that a text holds can end a line.
+"""
+
+from collections.abc import Iterator
+
+from lifecycle.definition.units import say_seconds
+
+from .graph import Graph
+from .trail import Step, steps
+from .watch import Way
+
+_FROM = {"wish": "user", "timer": "clock", "call": "calls"}
+_OUTWARD = {"open", "close", "drop", "send", "ping", "admit", "refuse"}
+
+
+def sequence(graph: Graph, way: Way, title: str) -> str:
+    """The text of the diagram."""
+    name = graph.world.definition.name
+    lines = [
+        "sequenceDiagram",
+        f"    title {_plain(title)}",
+        "    participant user as user",
+        f"    participant page as {name}",
+        "    participant peer as network and peer",
+        "    participant clock as clocks",
+        "    participant calls as calls",
+    ]
+    for number, step in enumerate(steps(graph, way), start=1):
+        lines += [f"    {line}" for line in _step(number, step)]
+    return "\n".join(lines) + "\n"
+
+
+def _step(number: int, step: Step) -> Iterator[str]:
+    at = say_seconds(round(step.at, 3))
+    if step.cause == "start":
+        yield f"Note over page: {number}. start"
+    elif step.cause == "silence":
+        yield f"Note over peer: {number}. {at}: silent from here, and nobody is told"
+    else:
+        arrow = "--x" if step.refused else "->>"
+        yield f"{_FROM.get(step.cause, 'peer')}{arrow}page: {number}. {at}: {_plain(step.event)}"
+    for word in step.effects:
+        if word in _OUTWARD:
+            yield f"page->>peer: {word}"
+    state = " + ".join(step.states) or "the end"
+    yield f"Note over page: {_plain(f'refused in {state}' if step.refused else state)}"
+
+
+def _plain(text: str) -> str:
+    return text.replace(";", ",").replace("#", "").replace("\n", " ").replace("`", "")
