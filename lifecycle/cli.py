@@ -4,7 +4,6 @@ Law: exit 0 good, 1 a check failed, 2 bad input. Messages go to stderr, results 
 sees a traceback for what they typed.
 """
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Any
 
 import click
 
-from .definition.definition import Definition
-from .definition.read import bundled, read
+from .cli_compare import diff, replay
+from .cli_pages import BAD, FAILED, GOOD, pages
+from .cli_pages import parameters as parsed
+from .cli_proof import certify, check, vectors
+from .definition.read import read
 from .errors import LifecycleError, PageError, WrongParameters
 
-GOOD, FAILED, BAD = 0, 1, 2
 FORMATS = {"mermaid": "mmd", "dot": "dot", "svg": "svg", "table": "md"}
 """What can be drawn, and the ending of its file."""
 
@@ -30,53 +31,8 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Print each page's parameters, variables and calls, and where they come from."
-)
-def check(paths: tuple[str, ...], as_json: bool, verbose: bool) -> int:  # noqa: FBT001 -- click passes flags so
-    """Check the form of pages: shape, names, reachability, timers, determinism."""
-    reports = [_report(name) for name in _pages(paths)]
-    if as_json:
-        click.echo(json.dumps({"pages": [report for report, _ in reports]}, indent=2))
-    for report, definition in reports:
-        if definition is None:
-            for problem in report["problems"]:
-                click.echo(problem["text"], err=True)
-        elif not as_json:
-            counts = ", ".join(f"{report[what]} {what}" for what in ("states", "clauses", "clocks"))
-            click.echo(f"{report['page']}: good ({counts})")
-            if verbose:
-                _print_interface(definition)
-    return BAD if any(definition is None for _, definition in reports) else GOOD
-
-
-def _report(name: str) -> tuple[dict[str, Any], Definition | None]:
-    try:
-        page = read(name)
-    except PageError as error:
-        problems = [
-            {"file": p.file, "line": p.line, "column": p.column, "what": p.what, "remedy": p.remedy, "text": str(p)}
-            for p in error.problems
-        ]
-        return {"page": name, "good": False, "problems": problems}, None
-    counts = {"states": len(page.states), "clauses": len(page.clauses), "clocks": len(page.clocks)}
-    return {"page": name, "good": True, "problems": [], **counts, "hash": page.hash}, page
-
-
-def _print_interface(page: Definition) -> None:
-    from .definition.parameters import said
-
-    for name, parameter in page.parameters.items():
-        default, help_ = said(parameter, parameter.default), f"  {parameter.help}" if parameter.help else ""
-        click.echo(f"  parameter {name}: {parameter.kind}, {default}  (from {page.origins[name]}){help_}")
-    for name, variable in page.variables.items():
-        click.echo(f"  variable {name}: {variable.kind}  (from {page.origins[name]})")
-    for name, call in page.calls.items():
-        takes, returns = ", ".join(call.takes) or "nothing", ", ".join(call.returns) or "nothing"
-        click.echo(f"  call {name}: takes {takes}, returns {returns}  (from {page.origins[name]})")
+for _command in (check, certify, diff, vectors, replay):
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -102,7 +58,7 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
     """Draw pages: Mermaid, DOT, SVG, and a table of transitions."""
     from . import draw as drawing
 
-    definitions = [read(name) for name in _pages(paths)]
+    definitions = [read(name) for name in pages(paths)]
     if only_check:
         differences = drawing.check(definitions, folder)
         for difference in differences:
@@ -131,27 +87,7 @@ def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None
     from .trio.console import run_console
 
     definition = read(page)
-    return run_console(definition, {**_parameters(definition, parameters), "url": url}, trace, as_json=as_json)
-
-
-def _parameters(page: Definition, given: Sequence[str]) -> dict[str, Any]:
-    from .definition.read.yaml12 import Unreadable, read_text
-
-    found, wrong = {}, []
-    for pair in given:
-        name, equals, text = pair.partition("=")
-        kind = page.parameters[name].kind if name in page.parameters else None
-        try:
-            # what is a text stays one, whatever YAML would make of it
-            value = text if kind in ("text", "secret", "url") else read_text(text or "''", f"-p {name}")[0]
-            found[name] = None if value == "none" else value
-        except Unreadable as error:
-            wrong += [f"-p {name}: {problem.what}" for problem in error.problems]
-        if not equals:
-            wrong.append(f"-p {pair}: write NAME=VALUE")
-    if wrong:
-        raise WrongParameters(page.name, wrong)
-    return found
+    return run_console(definition, {**parsed(definition, parameters), "url": url}, trace, as_json=as_json)
 
 
 @cli.command()
@@ -178,21 +114,6 @@ def schema() -> int:
 
     click.echo(text(), nl=False)
     return GOOD
-
-
-def _pages(paths: Sequence[str]) -> list[str]:
-    """Names and files of pages; a folder stands for the pages in it."""
-    found: list[str] = []
-    for path in paths or bundled():
-        folder = Path(path)
-        if folder.is_dir():
-            inside = sorted(str(file) for file in folder.glob("*.yaml"))
-            if not inside:
-                raise click.UsageError(f"the folder {path} holds no pages (*.yaml)")
-            found += inside
-        else:
-            found.append(path)
-    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -63,7 +63,7 @@ def components(nodes: Iterable[int], successors: Callable[[int], Iterable[int]])
 
 
 def _taken(waiting: list[int], first: int) -> list[int]:
-    component = []
+    component: list[int] = []
     while not component or component[-1] != first:
         component.append(waiting.pop())
     return component

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lifecycle.errors import LifecycleError
+from lifecycle.machine.path import Path
 from lifecycle.machine.plan import START
 from lifecycle.machine.source import OutOfRange
 
@@ -41,16 +42,14 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
         PageError: a step does not end, or an event cannot be enumerated.
     """
     graph = Graph(world)
-    known: dict[Node, int] = {}
     for variables in _first_variables(world):
-        _start(world, graph, known, variables)
+        _start(world, graph, variables)
     step, parameters, nodes = world.table.step, world.parameters, graph.nodes
     leaves = world.definition.leaves
     index = 0
     while index < len(nodes):
         node = nodes[index]
-        edges: list[Edge] = []
-        graph.edges.append(edges)
+        graph.edges.append([])
         if node.row.ended:
             index += 1
             continue
@@ -71,9 +70,9 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
             if target is None:
                 graph.pruned += 1
                 continue
-            _add(graph, known, index, edges, move, path, target)
+            _add(graph, index, move, path, target)
         if node.phase == "open":
-            _add(graph, known, index, edges, _SILENCE, None, node._replace(phase="half-open"))
+            _add(graph, index, _SILENCE, None, node._replace(phase="half-open"))
         index += 1
         if len(nodes) > limit:
             raise TooManyStates(_why(graph, limit))
@@ -87,21 +86,17 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
 _SILENCE = Move("silence", said="the peer says nothing any more, and nobody is told")
 
 
-def _add(
-    graph: Graph, known: dict[Node, int], index: int, edges: list[Edge], move: Move, path: Any, target: Node
-) -> None:
-    found = known.get(target)
+def _add(graph: Graph, index: int, move: Move, path: Path | None, target: Node) -> None:
+    found = graph.known.get(target)
+    edge = Edge(move, path, len(graph.nodes) if found is None else found)
     if found is None:
-        found = known[target] = len(graph.nodes)
+        graph.known[target] = edge.target
         graph.nodes.append(target)
-        edge = Edge(move, path, found)
         graph.parents.append((index, edge))
-    else:
-        edge = Edge(move, path, found)
-    edges.append(edge)
+    graph.edges[index].append(edge)
 
 
-def _start(world: World, graph: Graph, known: dict[Node, int], variables: tuple[Any, ...]) -> None:
+def _start(world: World, graph: Graph, variables: tuple[Any, ...]) -> None:
     move = Move("start", START)
     phase = world.first_phase()
     before = Node(world.table.row(()), variables, (), (), phase)
@@ -111,9 +106,9 @@ def _start(world: World, graph: Graph, known: dict[Node, int], variables: tuple[
         graph.overruns.append((-1, move, str(error)))
         return
     target = world.after(before, move, changed, path, values)
-    if target is not None and target not in known:
-        known[target] = len(graph.nodes)
-        edge = Edge(move, path, known[target])
+    if target is not None and target not in graph.known:
+        graph.known[target] = len(graph.nodes)
+        edge = Edge(move, path, graph.known[target])
         graph.nodes.append(target)
         graph.parents.append((-1, edge))
         graph.firsts.append(edge)

@@ -117,6 +117,7 @@ class Graph:
         world: the page and its environment.
         nodes: breadth first.
         edges: of each node.
+        known: each node's number.
         parents: of each node, the node and the edge by which it was found; -1 is before the start.
         refused: node and move that neither a clause nor `ignore` takes.
         overruns: node, move, and the sentence that says which variable cannot take it.
@@ -127,6 +128,7 @@ class Graph:
     world: Any
     nodes: list[Node] = attrs.field(factory=list)
     edges: list[list[Edge]] = attrs.field(factory=list)
+    known: dict[Node, int] = attrs.field(factory=dict)
     parents: list[tuple[int, Edge]] = attrs.field(factory=list)
     firsts: list[Edge] = attrs.field(factory=list)
     refused: list[tuple[int, Move]] = attrs.field(factory=list)
@@ -150,7 +152,9 @@ class Graph:
     def deeds(self, index: int, edge: Edge) -> Deeds:
         """What an edge does to the transport, its clocks and its calls."""
         phase = self.nodes[index].phase if index >= 0 else self.world.first_phase()
-        deeds: Deeds = _NO_DEEDS if edge.path is None else self.world.deeds(edge.path, after_fact(phase, edge.move.cause))
+        deeds: Deeds = (
+            _NO_DEEDS if edge.path is None else self.world.deeds(edge.path, after_fact(phase, edge.move.cause))
+        )
         return deeds
 
     def every(self) -> Iterator[tuple[int, Edge]]:

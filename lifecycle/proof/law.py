@@ -65,7 +65,7 @@ class Law:
     fragments: bool = False
 
 
-def first_of_each(breaches: "list[tuple[object, Breach]]", most: int = 8) -> tuple[Breach, ...]:
+def first_of_each(breaches: Sequence[tuple[object, Breach]], most: int = 8) -> tuple[Breach, ...]:
     """Of each kind the shortest, few of them, shortest first."""
     found: dict[object, Breach] = {}
     for kind, breach in sorted(breaches, key=lambda pair: len(pair[1].way)):

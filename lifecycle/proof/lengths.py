@@ -53,13 +53,10 @@ def _backoff(backoff: Backoff, attempt: int) -> Length:
     return Length(least, mean, max(least, most))
 
 
-def measured(
-    definition: Definition, clock: Clock, names: Mapping[str, Any], loose: Mapping[str, tuple[float, float]]
-) -> Length | None:
+def measured(clock: Clock, names: Mapping[str, Any], loose: Mapping[str, tuple[float, float]]) -> Length | None:
     """The length of a clock that reads variables which a peer may have set to anything in their range.
 
     Args:
-        definition: the page.
         clock: reads at least one of `loose`.
         names: the values of parameters and variables.
         loose: variable to its lowest and highest value.

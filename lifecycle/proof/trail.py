@@ -17,6 +17,7 @@ from .graph import Edge, Graph, Node
 from .law import Breach
 from .watch import Way
 
+_ROUND = 8
 TRACE = 1
 """The version of the trace's format."""
 
@@ -66,7 +67,7 @@ def steps(graph: Graph, way: Way) -> list[Step]:
         if ended is not None:
             now = max(now, started.get(ended.mark, now) + ended.length.least)
         last = place == len(way) - 1
-        found.append(_step(graph, index, edge, now, refused=last and _refused(edge)))
+        found.append(_step(graph, edge, now, refused=last and _refused(edge)))
         was = {one.mark for one in _running(graph.nodes[index])} if index >= 0 else set()
         touched = graph.deeds(index, edge).touches
         for one in _running(graph.nodes[edge.target]):
@@ -83,12 +84,22 @@ def _refused(edge: Edge) -> bool:
     return edge.path is None and edge.move.cause != "silence"
 
 
-def _step(graph: Graph, index: int, edge: Edge, at: float, *, refused: bool) -> Step:
+def _step(graph: Graph, edge: Edge, at: float, *, refused: bool) -> Step:
     node, move, path = graph.nodes[edge.target], edge.move, edge.path
     effects = _words(graph, path) if path is not None else ()
     clauses = path.clauses if path is not None else ()
     return Step(
-        at, move.cause, move.event, move.fields, move.said, clauses, node.row.leaves, node.row.status, node.phase, effects, refused
+        at,
+        move.cause,
+        move.event,
+        move.fields,
+        move.said,
+        clauses,
+        node.row.leaves,
+        node.row.status,
+        node.phase,
+        effects,
+        refused,
     )
 
 
@@ -103,8 +114,9 @@ def told(graph: Graph, way: Way, *, most: int = 40) -> Iterator[str]:
     shown = rows if len(rows) <= most else [*rows[:2], *rows[2 - most :]]
     for number, step in enumerate(rows, start=1):
         if step in shown:
-            yield f"{number:3}. {_at(step.at):>8}  {_event(step)}  [{step.does}]  → {' + '.join(step.states) or 'the end'} ({step.phase})"
-        elif number == 3:
+            where = " + ".join(step.states) or "the end"
+            yield f"{number:3}. {_at(step.at):>8}  {_event(step)}  [{step.does}]  → {where} ({step.phase})"
+        elif rows[number - 2] in shown:
             yield f"     … {len(rows) - len(shown)} steps …"
 
 
@@ -133,7 +145,8 @@ def breach_lines(breach: Breach) -> Iterator[str]:
     yield from told(breach.graph, breach.way)
     if breach.round:
         names = [edge.move.event or "silence" for edge in breach.round]
-        yield f"     and then, again and again: {', '.join(names[:8])}{f', … ({len(names)} steps)' if len(names) > 8 else ''}"  # noqa: PLR2004 -- a line's length
+        more = f", … ({len(names)} steps)" if len(names) > _ROUND else ""
+        yield f"     and then, again and again: {', '.join(names[:_ROUND])}{more}"
 
 
 def trace(definition: Definition, settings: Mapping[str, Any], law: str, breach: Breach) -> Iterator[str]:
@@ -148,11 +161,19 @@ def trace(definition: Definition, settings: Mapping[str, Any], law: str, breach:
         for name, value in settings.items()
         if isinstance(value, str | int | float | bool | None) and definition.parameters[name].kind != "secret"
     }
-    header = {"trace": TRACE, "page": definition.name, "hash": definition.hash, "parameters": plain, "law": law, "what": breach.what}
+    header = {
+        "trace": TRACE,
+        "page": definition.name,
+        "hash": definition.hash,
+        "parameters": plain,
+        "law": law,
+        "what": breach.what,
+    }
     yield json.dumps(header, ensure_ascii=False)
     for step in steps(breach.graph, breach.way) if breach.graph is not None else ():
         row = {
-            "at": round(step.at, 6), "cause": step.cause, "event": step.event, "fields": step.fields, "clauses": step.clauses,
-            "states": step.states, "status": step.status, "phase": step.phase, "effects": step.effects,
+            "at": round(step.at, 6), "cause": step.cause, "event": step.event, "fields": step.fields,
+            "clauses": step.clauses, "states": step.states, "status": step.status, "phase": step.phase,
+            "effects": step.effects,
         }  # fmt: skip
         yield json.dumps(row | ({"refused": True} if step.refused else {}), ensure_ascii=False, default=str)

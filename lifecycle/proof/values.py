@@ -103,7 +103,9 @@ class Asked:
         if expression is None:
             return
         inner = {id(node) for compare in _compares(expression) for node in ast.walk(compare)}
-        self.truth |= any(isinstance(n, ast.Name) and n.id == self.name and id(n) not in inner for n in ast.walk(expression.tree))
+        self.truth |= any(
+            isinstance(n, ast.Name) and n.id == self.name and id(n) not in inner for n in ast.walk(expression.tree)
+        )
         for compare in _compares(expression):
             sides = [compare.left, *compare.comparators]
             if any(isinstance(node, ast.Name) and node.id == self.name for side in sides for node in ast.walk(side)):
@@ -128,7 +130,9 @@ class Asked:
                 if declared.kind == "count" and high is not None and high - (low or 0) <= LONGEST_RANGE:
                     self.points.update(range(int(low or 0) - 1, int(high) + 2))
                 else:
-                    self.points.update(point for end in (low, high) if end is not None for point in (end - 1, end, end + 1))
+                    self.points.update(
+                        point for end in (low, high) if end is not None for point in (end - 1, end, end + 1)
+                    )
                 self.numbers = True
 
     def values(self, field: Field) -> list[Any]:
@@ -143,7 +147,9 @@ class Asked:
         flags = {point for point in self.points if isinstance(point, bool)}
         if field.shape in ("number", "duration", "anything") and (numbers or self.truth):
             found += [x for x in spread(numbers or {1}) if field.shape != "duration" or x >= 0]
-        if field.shape in ("text", "secret", "anything") and (texts or self.truth or (self.kinds and field.shape == "anything")):
+        if field.shape in ("text", "secret", "anything") and (
+            texts or self.truth or (self.kinds and field.shape == "anything")
+        ):
             found += [*sorted(texts), _OTHER]
         if field.shape in ("flag", "anything") and (flags or self.truth):
             found += [True, False]
@@ -159,7 +165,7 @@ class Asked:
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 for part in parts:
                     yield from self._known(part)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if is_number(value):
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
                 yield -value
             case ast.Name(id=name) if name in self.parameters:
                 if isinstance(self.parameters[name], str | int | float):
@@ -189,7 +195,10 @@ def _whole(*numbers: float) -> bool:
 
 def ends(variable: Variable, parameters: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """The ends of a variable's range; none where it has none. A count begins at 0."""
-    found = [_number(end.function()(parameters) if isinstance(end, Expression) else end) for end in (variable.min, variable.max)]
+    found = [
+        _number(end.function()(parameters) if isinstance(end, Expression) else end)
+        for end in (variable.min, variable.max)
+    ]
     if found[0] is None and variable.kind in ("count", "duration"):
         found[0] = 0
     return found[0], found[1]

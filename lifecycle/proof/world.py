@@ -35,7 +35,12 @@ class World:
     """
 
     def __init__(
-        self, definition: Definition, parameters: tuple[Any, ...], *, whole: Definition | None = None, races: bool = True
+        self,
+        definition: Definition,
+        parameters: tuple[Any, ...],
+        *,
+        whole: Definition | None = None,
+        races: bool = True,
     ) -> None:
         self.whole = whole or definition
         self.races = races
@@ -137,7 +142,7 @@ class World:
             if path.starts:
                 armed, calls = self._started(armed, calls, variables, path, values)
                 marks = {_mark(what) for what, _ in path.starts}
-                started = tuple(one for one in (*armed, *calls) if one.mark in marks)
+                started = tuple(one for one in _all(armed, calls) if one.mark in marks)
             if path.after.ended:
                 armed, calls = (), ()
         if variables is not node.variables:
@@ -193,12 +198,13 @@ class World:
 
     def _clock(self, clock: Clock, variables: tuple[Any, ...], value: Any) -> Armed | None:
         if clock.name in self._loose_clocks:
-            made = measured(self.definition, clock, self.names(variables), self.loose)
+            made = measured(clock, self.names(variables), self.loose)
         else:
             made = length(value)
         key = (clock.name, made)
         if key not in self._armed:
-            self._armed[key] = made and Armed(self.clocks[clock.name], clock.name, clock.kind, made)
+            number = self.clocks[clock.name]
+            self._armed[key] = None if made is None else Armed(number, clock.name, clock.kind, made)
         return self._armed[key]
 
     def _call(self, what: Running, variables: tuple[Any, ...]) -> Pending:
@@ -231,13 +237,19 @@ class World:
     def _valuations(
         self, row: Row, event: str, full: str, fields: Mapping[str, Field], said: str
     ) -> list[dict[str, Any]]:
-        clauses = [clause for clause in self._clauses(row) if any(covers(family, event) or covers(family, full) for family in clause.on)]
+        clauses = [
+            clause
+            for clause in self._clauses(row)
+            if any(covers(family, event) or covers(family, full) for family in clause.on)
+        ]
         try:
             return valuations(self.definition, clauses, fields, self.settings)
         except TooManyValues as error:
             at = clauses[0].at if clauses else self.definition.at
             what = f"the event `{event}` ({said}) cannot be explored: {error}"
-            raise PageError([at.problem(what, "compare fewer of its fields, or put them into variables first")]) from None
+            raise PageError(
+                [at.problem(what, "compare fewer of its fields, or put them into variables first")]
+            ) from None
 
     def _clauses(self, row: Row) -> Iterator[Clause]:
         for number in row.states:
@@ -283,6 +295,10 @@ def _effects(definition: Definition) -> Iterator[Any]:
         yield from (*state.enter, *state.exit)
         for clause in state.clauses:
             yield from clause.do
+
+
+def _all(armed: tuple[Armed, ...], calls: tuple[Pending, ...]) -> tuple[Armed | Pending, ...]:
+    return (*armed, *calls)
 
 
 def _mark(what: Clock | Running) -> str:

@@ -11,7 +11,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     breaches = []
     for graph in graphs:
         for node, move, what in graph.overruns:
-            way = [*graph.trail(node), (node, Edge(move, None, node))]
+            way = [*graph.trail(node), (node, Edge(move, None, node))] if node >= 0 else []
             breaches.append((what, Breach(f"at `{move.event}`, {what}", graph, way)))
     return Finding("", first_of_each(breaches))
 

@@ -21,7 +21,9 @@ def judge(graphs: Sequence[Graph]) -> Finding:
         for node, edge in graph.every() if rivals else ():
             if edge.path in rivals:
                 one, other = rivals[edge.path]
-                what = f"`{edge.move.event}` leads into `{one}` and `{other}` at once; the order of regions would decide"
+                what = (
+                    f"`{edge.move.event}` leads into `{one}` and `{other}` at once; the order of regions would decide"
+                )
                 breaches.append(((one, other), Breach(what, graph, [*graph.trail(node), (node, edge)])))
     return Finding("", first_of_each(breaches))
 

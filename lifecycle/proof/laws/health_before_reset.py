@@ -25,7 +25,8 @@ def judge(graphs: Sequence[Graph]) -> Finding:
                 was, now = graph.nodes[node].variables, graph.nodes[edge.target].variables
                 for name, index in places.items():
                     if now[index] < was[index]:
-                        what = f"`{edge.move.event}` lowers `{name}` from {was[index]} to {now[index]} without a proof of health"
+                        lowered = f"lowers `{name}` from {was[index]} to {now[index]}"
+                        what = f"`{edge.move.event}` {lowered} without a proof of health"
             return (healthy and not graph.deeds(node, edge).opens,), what
 
         breaches += [
@@ -39,8 +40,8 @@ LAW = Law(
     name="health-before-reset",
     says="The counter of a backoff goes down only by the user's wish, or when a clause marked `proof: true` has fired"
     " since the last dial.",
-    because="All eight best-known clients reset their backoff when the socket opens; a server that accepts and closes is"
-    " then dialled as fast as it can (pladaria/reconnecting-websocket#200, pipecat-ai/pipecat#3824).",
+    because="All eight best-known clients reset their backoff when the socket opens; a server that accepts and closes"
+    " is then dialled as fast as it can (pladaria/reconnecting-websocket#200, pipecat-ai/pipecat#3824).",
     remedy="reset it in a clause `{after: …, proof: true}` of a state that is ready",
     judge=judge,
 )

@@ -32,7 +32,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
                 continue
             cycle = [places[number] for number in found[1]]
             promised = definition.min_time_per_dial if which else 0.0
-            if which and found[0] < promised - _ALLOWED or found[0] <= 0:
+            if found[0] <= 0 or found[0] < promised - _ALLOWED:
                 breaches.append(_breach(graph, cycle, found[0], promised))
             mean, floor = (min(mean, found[0]), floor) if which else (mean, min(floor, found[0]))
     numbers = {"dials in a minute": burst}
@@ -61,7 +61,9 @@ def _charged(graph: Graph) -> frozenset[str]:
     proofs = {clause.clock.name for clause in definition.clauses.values() if clause.proof and clause.clock}
     waiting = {one.name for node in graph.nodes if node.phase == "none" for one in node.armed}
     chosen: list[str] = []
-    for name in sorted(lengths, key=lambda name: (name not in by, name not in proofs, name not in waiting, -lengths[name], name)):
+    for name in sorted(
+        lengths, key=lambda name: (name not in by, name not in proofs, name not in waiting, -lengths[name], name)
+    ):
         if not together[name].intersection(chosen):
             chosen.append(name)
     return frozenset(chosen)
@@ -76,7 +78,8 @@ def _timed(graph: Graph, index: int, edge: Edge, charged: frozenset[str], *, mea
 
 
 def _breach(graph: Graph, cycle: list[tuple[int, Edge]], ratio: float, promised: float) -> Breach:
-    what = f"a server can make it dial every {_short(ratio)}, and the page promises at least {_short(promised)} (`min_time_per_dial`)"
+    every, least = _short(ratio), _short(promised)
+    what = f"a server can make it dial every {every}, and the page promises {least} at least (`min_time_per_dial`)"
     if ratio <= 0:
         what = "a server can make it dial again and again without any pause"
     return Breach(what, graph, graph.trail(cycle[0][0]), tuple(edge for _, edge in cycle))
@@ -85,8 +88,8 @@ def _breach(graph: Graph, cycle: list[tuple[int, Edge]], ratio: float, promised:
 LAW = Law(
     name="no-hot-loop",
     says="Against any server the page dials at most once in `min_time_per_dial` on average, and never without a pause.",
-    because="A flapping server was dialled at 0 to 50 ms by its clients (ghostdogpr/sage#140, moq-dev/moq#1806), and 341"
-    " times in two seconds by a library's own loop.",
+    because="A flapping server was dialled at 0 to 50 ms by its clients (ghostdogpr/sage#140, moq-dev/moq#1806), and"
+    " 341 times in two seconds by a library's own loop.",
     remedy="put a clock of some length on the way back to the dial: a backoff with a `floor`, a longer `proof`",
     judge=judge,
 )

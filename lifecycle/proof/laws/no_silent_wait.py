@@ -12,9 +12,9 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     """Bound the time in each leaf under a peer that says nothing."""
     breaches, waits = [], dict[str, float]()
     for graph in graphs:
-        edges = _own_edges(graph)
+        edges = _own_edges(graph).__getitem__
         for leaf, nodes in _waiting(graph).items():
-            found = longest(graph, nodes, lambda index: edges[index], silent=True)
+            found = longest(graph, nodes, edges, silent=True)
             if isinstance(found, Endless):
                 first = found.nodes[0]
                 how = "nothing ends it" if not found.edges else "it goes round for ever"

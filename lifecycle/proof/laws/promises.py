@@ -16,10 +16,10 @@ Holds = Callable[[Node], bool]
 
 def promises(definition: Definition) -> tuple[Law, ...]:
     """One law for each of the page's own, in page order."""
-    return tuple(_law(definition, written) for written in definition.laws)
+    return tuple(_law(written) for written in definition.laws)
 
 
-def _law(definition: Definition, written: Written) -> Law:
+def _law(written: Written) -> Law:
     kind = next(kind for kind in ("never", "always", "leads_to", "sometimes") if getattr(written, kind) is not None)
     given = getattr(written, kind)
     says = said(kind, given)

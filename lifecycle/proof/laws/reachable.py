@@ -24,10 +24,12 @@ def judge(graphs: Sequence[Graph]) -> Finding:
         for _, edge in (*((-1, first) for first in graph.firsts), *graph.every()):
             if edge.path is not None and not edge.path.plain:
                 active.update(path for path in _passed(graph, edge.path))
-    breaches = []
-    for clause in definition.clauses.values():
-        if clause.id not in fired and "/" not in clause.id:
-            breaches.append(Breach(f"the clause `{clause.id}` can never happen"))
+    breaches: list[Breach] = []
+    breaches += [
+        Breach(f"the clause `{clause.id}` can never happen")
+        for clause in definition.clauses.values()
+        if clause.id not in fired and "/" not in clause.id
+    ]
     for path, state in definition.states.items():
         if path and path not in active and not state.states and _own(definition, path):
             breaches.append(Breach(f"the state `{path}` is never reached"))

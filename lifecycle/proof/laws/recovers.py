@@ -97,7 +97,8 @@ def _healed(graph: Graph, index: int) -> list[Edge]:
         outrun |= _touched(graph, index, edges, latency)
     for edge in done:
         if edge.move.call is not None:
-            outrun |= _touched(graph, index, [one for one in done if one.move.call is edge.move.call], edge.move.call.length.most)
+            same = [one for one in done if one.move.call is edge.move.call]
+            outrun |= _touched(graph, index, same, edge.move.call.length.most)
     timers = [edge for edge in graph.edges[index] if edge.move.clock is not None and edge.move.clock.mark not in outrun]
     closed = [edge for edge in graph.edges[index] if edge.move.cause == "closed"]
     return [*good, *done, *timers, *closed]
@@ -111,8 +112,8 @@ def _touched(graph: Graph, index: int, edges: list[Edge], within: float) -> set[
 LAW = Law(
     name="recovers",
     says="With network and peer healed, `ready` is reached from every live state within a printed time.",
-    because="Never reconnects again after one bad night: SUSPENDED, then resumed, then FAILED (ably/ably-go#638); a resume"
-    " that fails is resumed for ever (discordeno/discordeno#3907).",
+    because="Never reconnects again after one bad night: SUSPENDED, then resumed, then FAILED (ably/ably-go#638);"
+    " a resume that fails is resumed for ever (discordeno/discordeno#3907).",
     remedy="give the state a way to ready that a good peer opens (`good:`), or a clock that dials anew",
     judge=judge,
 )

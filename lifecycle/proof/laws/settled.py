@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from lifecycle.machine.phase import Phase
 from lifecycle.proof.graph import Edge, Graph, Node
 from lifecycle.proof.law import Breach, Finding, Law, first_of_each
 from lifecycle.proof.watch import watch
@@ -21,7 +20,9 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     breaches = []
     for graph in graphs:
 
-        def step(memory: Request, node: int, edge: Edge, graph: Graph = graph) -> tuple[tuple[Request, ...], str | None]:
+        def step(
+            memory: Request, node: int, edge: Edge, graph: Graph = graph
+        ) -> tuple[tuple[Request, ...], str | None]:
             again = graph.world.definition.requests.on_loss == "resend"
             now, what = _after(graph, memory, node, edge, resend=again)
             asked: tuple[Request, ...] = (now,)
@@ -31,7 +32,8 @@ def judge(graphs: Sequence[Graph]) -> Finding:
                 asked = ()
             return asked, what
 
-        breaches += [(offence.what, Breach(offence.what, graph, offence.way)) for offence in watch(graph, "none", step)]
+        first: Request = "none"
+        breaches += [(offence.what, Breach(offence.what, graph, offence.way)) for offence in watch(graph, first, step)]
     return Finding("", first_of_each(breaches, most=4))
 
 
@@ -42,26 +44,24 @@ def _asked(node: Node) -> Request:
     return "sent" if node.row.status == "ready" and node.phase in ("open", "half-open") else "queued"
 
 
-def _after(
-    graph: Graph, request: Request, index: int, edge: Edge, *, resend: bool
-) -> tuple[Request, str | None]:
+def _after(graph: Graph, request: Request, index: int, edge: Edge, *, resend: bool) -> tuple[Request, str | None]:
     """What becomes of it in a step, by the driver's rule: an epoch ends at `drop`, `closed`, and the end."""
     what = None
     lost: Request = "queued" if resend else "settled"
-    phase: Phase = graph.nodes[index].phase if index >= 0 else "none"
     if request == "sent" and edge.move.cause == "closed":
         request = lost
     for effect, _ in edge.path.effects if edge.path is not None else ():
         if effect.word == "drop" and request == "sent":
             request = lost
         if effect.word == "open" and request == "sent":
-            what = f"`{edge.move.event}` dials anew while a request of the connection before (then {phase}) waits for its answer"
+            what = f"`{edge.move.event}` dials anew while a request of the last connection waits"
     node = graph.nodes[edge.target]
     if node.row.ended:
         return "settled", what
     if node.row.status in _RESTING:
         if request == "sent":
-            what = f"`{edge.move.event}` leads to rest in `{' + '.join(node.row.leaves)}` while a sent request waits for its answer"
+            rest = " + ".join(node.row.leaves)
+            what = f"`{edge.move.event}` leads to rest in `{rest}` while a sent request waits for its answer"
         return ("none" if request == "none" else "settled"), what
     if request == "queued" and node.row.status == "ready" and node.phase in ("open", "half-open"):
         request = "sent"

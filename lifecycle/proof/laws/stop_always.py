@@ -31,7 +31,9 @@ def judge(graphs: Sequence[Graph]) -> Finding:
             breaches.append(Breach(what, graph, ways[first], found.edges[:4]))
         else:
             slowest = max(slowest, found[0])
-    return Finding(f"at most {say_seconds(slowest)} from `{stop}` to rest", tuple(breaches[:1]), {"longest stop": slowest})
+    return Finding(
+        f"at most {say_seconds(slowest)} from `{stop}` to rest", tuple(breaches[:1]), {"longest stop": slowest}
+    )
 
 
 def _unwished(graph: Graph, index: int) -> list[Edge]:
@@ -70,8 +72,8 @@ def _stopping(graph: Graph, stop: str) -> dict[int, Way]:
 LAW = Law(
     name="stop-always",
     says="From every state the user's wish to end leads to rest, without a further dial, within a printed time.",
-    because="disconnect() that does not stop the retries (miguelgrinberg/python-socketio#914), a close that hangs behind a"
-    " full queue (python-websockets/websockets#1555).",
+    because="disconnect() that does not stop the retries (miguelgrinberg/python-socketio#914), a close that hangs"
+    " behind a full queue (python-websockets/websockets#1555).",
     remedy="take the stop wish in that state, lead it to a state that rests, and give every state on the way a clock",
     judge=judge,
 )

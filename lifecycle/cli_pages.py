@@ -1,0 +1,56 @@
+"""What commands take: pages by name, file or folder, and parameters as NAME=VALUE.
+
+Law: what a user typed wrong is told in their words, all of it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .definition.definition import Definition
+from .definition.read import bundled
+from .errors import WrongParameters
+
+GOOD, FAILED, BAD = 0, 1, 2
+
+
+def pages(paths: Sequence[str]) -> list[str]:
+    """Names and files of pages; a folder stands for the pages in it, nothing for the bundled ones."""
+    found: list[str] = []
+    for path in paths or bundled():
+        folder = Path(path)
+        if folder.is_dir():
+            inside = sorted(str(file) for file in folder.glob("*.yaml"))
+            if not inside:
+                raise click.UsageError(f"the folder {path} holds no pages (*.yaml)")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def parameters(page: Definition, given: Sequence[str]) -> dict[str, Any]:
+    """Parameters from NAME=VALUE, read by their types.
+
+    Raises:
+        WrongParameters: what is written is no value; all wrong ones at once.
+    """
+    from .definition.read.yaml12 import Unreadable, read_text
+
+    found, wrong = {}, []
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        kind = page.parameters[name].kind if name in page.parameters else None
+        try:
+            # what is a text stays one, whatever YAML would make of it
+            value = text if kind in ("text", "secret", "url") else read_text(text or "''", f"-p {name}")[0]
+            found[name] = None if value == "none" else value
+        except Unreadable as error:
+            wrong += [f"-p {name}: {problem.what}" for problem in error.problems]
+        if not equals:
+            wrong.append(f"-p {pair}: write NAME=VALUE")
+    if wrong:
+        raise WrongParameters(page.name, wrong)
+    return found
