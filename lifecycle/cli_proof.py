@@ -13,6 +13,7 @@ from .cli_pages import BAD, FAILED, GOOD, pages, parameters
 from .cli_work import Outcome, prove_all
 from .definition.definition import Definition
 from .definition.read import read
+from .machine.shipped import FOLDER, PATHS
 
 _PARAMETER = click.option(
     "-p", "given", multiple=True, metavar="NAME=VALUE", help="Prove with another value of a parameter. May be repeated."
@@ -164,7 +165,7 @@ def certify(paths: tuple[str, ...], folder: Path | None, only_check: bool, given
         place = folder or _beside(one)
         files = {
             f"{one.report.page}.md": certificate(one.report, hosts),
-            f"{one.report.page}.paths.jsonl": one.report.paths,
+            f"{one.report.page}{PATHS}": one.report.paths,
         }
         written.setdefault(place, set()).update(files)
         for name, text in files.items():
@@ -184,7 +185,7 @@ def certify(paths: tuple[str, ...], folder: Path | None, only_check: bool, given
 def _beside(one: Outcome) -> Path:
     if one.definition is None:  # pragma: no cover -- what was proven is a page
         raise TypeError(one)
-    return Path(one.definition.at.source.name).parent / "certificates"
+    return Path(one.definition.at.source.name).parent / FOLDER
 
 
 def _put(file: Path, text: str, *, only_check: bool) -> list[str]:

@@ -4,14 +4,11 @@ Law: derived, and compared byte for byte. It names the page by its hash, so a pa
 since has no certificate.
 """
 
-import re
 from collections.abc import Iterable
 
 from lifecycle.definition.definition import VERSION
 
 from .report import Judged, Report
-
-_HASH = re.compile(r"^\| hash \| `([0-9a-f]{64})` \|$", re.MULTILINE)
 
 
 def certificate(report: Report, hosts: Iterable[str] = ()) -> str:
@@ -48,12 +45,6 @@ def certificate(report: Report, hosts: Iterable[str] = ()) -> str:
         lines += ["| parameter | value |", "|---|---|"]
         lines += [f"| `{name}` | {_cell(value)} |" for name, value in report.settings.items()]
     return "\n".join(lines) + "\n"
-
-
-def certified(text: str) -> str | None:
-    """The hash of the page that a certificate is for; none if it is no certificate."""
-    found = _HASH.search(text)
-    return found[1] if found else None
 
 
 def _law(row: Judged) -> str:

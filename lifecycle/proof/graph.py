@@ -117,24 +117,24 @@ class Graph:
         world: the page and its environment.
         nodes: breadth first.
         edges: of each node.
-        known: each node's number.
         parents: of each node, the node and the edge by which it was found; -1 is before the start.
         refused: node and move that neither a clause nor `ignore` takes.
         overruns: node, move, and the sentence that says which variable cannot take it.
         left: node and move that are the host's to take; only of fragments.
         pruned: how many moves were left out because another clock must have run out before.
+        known: each node's number.
     """
 
     world: Any
     nodes: list[Node] = attrs.field(factory=list)
     edges: list[list[Edge]] = attrs.field(factory=list)
-    known: dict[Node, int] = attrs.field(factory=dict)
     parents: list[tuple[int, Edge]] = attrs.field(factory=list)
     firsts: list[Edge] = attrs.field(factory=list)
     refused: list[tuple[int, Move]] = attrs.field(factory=list)
     overruns: list[tuple[int, Move, str]] = attrs.field(factory=list)
     left: list[tuple[int, Move]] = attrs.field(factory=list)
     pruned: int = 0
+    known: dict[Node, int] = attrs.field(factory=dict)
 
     @property
     def size(self) -> int:

@@ -86,7 +86,11 @@ def _fields(row: Cause) -> dict[str, Field]:
     statuses = row.http if isinstance(row.http, tuple) else ()
     fixed = row.retry_after is None or isinstance(row.retry_after, int | float)
     return {
-        "code": Field("number", ranges=codes) if row.close else Field("text", only=row.error or None) if row.error else ANYTHING,
+        "code": Field("number", ranges=codes)
+        if row.close
+        else Field("text", only=row.error or None)
+        if row.error
+        else ANYTHING,
         "status": Field("number", ranges=statuses) if row.http or row.otherwise else Field(only=(None,)),
         "text": TEXT,
         "retry_after": Field(only=(row.retry_after,)) if fixed else NUMBER,

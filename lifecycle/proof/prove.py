@@ -70,7 +70,11 @@ class Proof:
 
 
 def prove(
-    definition: Definition, given: Mapping[str, Any] | None = None, *, limit: int = LIMIT, progress: Progress | None = None
+    definition: Definition,
+    given: Mapping[str, Any] | None = None,
+    *,
+    limit: int = LIMIT,
+    progress: Progress | None = None,
 ) -> Proof:
     """Explore a page and judge it.
 

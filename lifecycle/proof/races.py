@@ -13,7 +13,9 @@ Races = frozenset[tuple[str, str]]
 NO_RACES: Races = frozenset()
 
 
-def raced(races: Races, gone: Iterable[str], started: Iterable[Armed | Pending], running: Iterable[Armed | Pending]) -> Races:
+def raced(
+    races: Races, gone: Iterable[str], started: Iterable[Armed | Pending], running: Iterable[Armed | Pending]
+) -> Races:
     """The races after a step.
 
     Args:

@@ -92,7 +92,10 @@ def _escapes(definition: Definition, state: State, region: str) -> bool:
 def _answered(definition: Definition, path: str, region: str, event: str) -> bool:
     """Whether a state of the region surely takes what comes from inside."""
     for outer in definition.around(path):
-        if any(clause.free and any(covers(family, event) for family in clause.on) for clause in definition.states[outer].clauses):
+        if any(
+            clause.free and any(covers(family, event) for family in clause.on)
+            for clause in definition.states[outer].clauses
+        ):
             return True
         if outer == region:
             return False

@@ -197,10 +197,8 @@ class World:
         return armed, tuple(sorted(calls, key=_state))
 
     def _clock(self, clock: Clock, variables: tuple[Any, ...], value: Any) -> Armed | None:
-        if clock.name in self._loose_clocks:
-            made = measured(clock, self.names(variables), self.loose)
-        else:
-            made = length(value)
+        loose = clock.name in self._loose_clocks
+        made = measured(clock, self.names(variables), self.loose) if loose else length(value)
         key = (clock.name, made)
         if key not in self._armed:
             number = self.clocks[clock.name]

@@ -32,6 +32,7 @@ from lifecycle.errors import (
 )
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
+from lifecycle.machine.shipped import bring
 from lifecycle.machine.step import Step
 from lifecycle.machine.tables import table_of
 from lifecycle.wire.requests import frame
@@ -84,7 +85,9 @@ class Connection:
         self.definition: Definition = read(page)
         refuse_unrunnable(self.definition)
         values = parameter_values(self.definition, parameters, missing_calls(self.definition, calls))
-        machine = Machine(table_of(self.definition), values)
+        table = table_of(self.definition)
+        bring(table)
+        machine = Machine(table, values)
         dice = random.Random(seed)
         self._driver = Driver(machine, transport or websocket_dialer(tls), calls, self._step, dice)
         self._driver.over = self._over

@@ -21,10 +21,10 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     for graph in graphs:
 
         def step(
-            memory: Request, node: int, edge: Edge, graph: Graph = graph
+            memory: Request, _: int, edge: Edge, graph: Graph = graph
         ) -> tuple[tuple[Request, ...], str | None]:
             again = graph.world.definition.requests.on_loss == "resend"
-            now, what = _after(graph, memory, node, edge, resend=again)
+            now, what = _after(graph, memory, edge, resend=again)
             asked: tuple[Request, ...] = (now,)
             if now == "none":
                 asked = (now, _asked(graph.nodes[edge.target]))
@@ -44,7 +44,7 @@ def _asked(node: Node) -> Request:
     return "sent" if node.row.status == "ready" and node.phase in ("open", "half-open") else "queued"
 
 
-def _after(graph: Graph, request: Request, index: int, edge: Edge, *, resend: bool) -> tuple[Request, str | None]:
+def _after(graph: Graph, request: Request, edge: Edge, *, resend: bool) -> tuple[Request, str | None]:
     """What becomes of it in a step, by the driver's rule: an epoch ends at `drop`, `closed`, and the end."""
     what = None
     lost: Request = "queued" if resend else "settled"
