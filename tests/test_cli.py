@@ -41,6 +41,104 @@ def test_check_of_bundled_pages_is_good(capsys):
     assert [line.split(":")[0] for line in lines] == list(bundled())
 
 
+def test_check_prints_laws_and_numbers(capsys):
+    """The line of a good page says how many laws it keeps, and the numbers that it promises."""
+    assert run("check", "websocket") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("websocket: keeps 1")
+    assert "stop-always: at most 5 s from `disconnect` to rest" in out
+    assert "a half-open peer is noticed within 40 s" in out
+    assert "states/s" in err
+
+
+def test_check_of_a_broken_page_shows_the_way(tmp_path, capsys):
+    """A page that breaks a law exits with 1: a line for editors, numbered steps, a diagram, and a trace to replay."""
+    page = tmp_path / "websocket.yaml"
+    text = (specs() / "websocket.yaml").read_text(encoding="utf-8")
+    page.write_text(
+        text.replace("WS8: {on: disconnect, to: closed}", "WS8: {on: disconnect, to: online}"), encoding="utf-8"
+    )
+    assert run("check", str(page), "--diagram", "--traces", str(tmp_path)) == 1
+    out, err = capsys.readouterr()
+    assert f"{page}:" in err
+    assert "law `stop-always` is broken" in err
+    assert "  1.      0 s  (start)" in err
+    assert out.startswith("sequenceDiagram")
+    trace = tmp_path / "websocket.jsonl"
+    assert run("replay", str(trace), "--page", str(page)) == 0
+    assert run("replay", str(trace)) == 1
+    assert f"{trace}:" in capsys.readouterr().err
+
+
+def test_check_proves_other_parameters(capsys):
+    """With -p the numbers are those of other parameters, of one page."""
+    assert run("check", "websocket", "-p", "close_timeout=7 s") == 0
+    assert "at most 7 s from `disconnect` to rest" in capsys.readouterr().out
+    assert run("check", "websocket", "heartbeat", "-p", "close_timeout=7 s") == 2
+    assert run("check", "websocket", "-p", "close_timeot=7 s") == 2
+    assert "did you mean `close_timeout`" in capsys.readouterr().err
+
+
+def test_certify_writes_and_check_agrees(tmp_path, capsys):
+    """What certify writes is fresh until the page changes, is missing, or belongs to no page."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for name in ("heartbeat", "reconnect"):
+        shutil.copy(specs() / f"{name}.yaml", pages)
+    assert run("certify", str(pages)) == 0
+    assert run("certify", str(pages), "--check") == 0
+    page = pages / "heartbeat.yaml"
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("heartbeat_wait:  {duration: 20 s", "heartbeat_wait:  {duration: 9 s"),
+        encoding="utf-8",
+    )
+    (pages / "reconnect.yaml").unlink()
+    capsys.readouterr()
+    assert run("certify", str(pages), "--check") == 1
+    err = capsys.readouterr().err
+    assert f"{pages / 'certificates' / 'heartbeat.md'}: is not fresh: run `lifecycle certify`" in err
+    assert f"{pages / 'certificates' / 'reconnect.md'}: there is no such page" in err
+
+
+def test_a_page_that_breaks_a_law_gets_no_certificate(tmp_path, capsys):
+    """Certify exits with 1 and writes nothing for a page that breaks a law."""
+    page = tmp_path / "heartbeat.yaml"
+    text = (specs() / "heartbeat.yaml").read_text(encoding="utf-8")
+    page.write_text(
+        text.replace("good: {open: [heard]}", "good: {open: [heard]}\nlaws: [{never: {in: asking}}]"), encoding="utf-8"
+    )
+    assert run("certify", str(page)) == 1
+    assert "`never asking` is broken" in capsys.readouterr().err
+    assert not (tmp_path / "certificates").exists()
+
+
+def test_diff_tells_what_changed(tmp_path, capsys):
+    """Two versions of a page differ by clause and number; the same page does not."""
+    assert run("diff", "heartbeat", "heartbeat") == 0
+    assert capsys.readouterr().out == "version: nothing changed\n"
+    page = tmp_path / "websocket.yaml"
+    text = (specs() / "websocket.yaml").read_text(encoding="utf-8")
+    page.write_text(text.replace("WS4: {on: refused, to: failed}", "WS4: {on: refused, to: waiting}"), encoding="utf-8")
+    capsys.readouterr()
+    assert run("diff", "websocket", str(page), "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {
+        "kind": "clause",
+        "name": "`WS4`",
+        "how": "changed",
+        "said": "to `failed` → `waiting`",
+        "weight": "minor",
+    } in found["changes"]
+    assert found["version"] in ("minor", "major")
+
+
+def test_vectors_are_json(capsys):
+    """Conformance vectors are one JSON object with every clause of the page."""
+    assert run("vectors", "heartbeat") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {clause for vector in found["vectors"] for clause in vector["clauses"]} == {"HB1", "HB2", "HB3"}
+
+
 def test_check_tells_every_problem_with_its_place(tmp_path, capsys):
     """A wrong page exits with 2, and each problem is a line with file, line and column on stderr."""
     page = tmp_path / "broken.yaml"

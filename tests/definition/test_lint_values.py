@@ -72,3 +72,27 @@ states:
     assert problems(page) == [
         "5:31: `k` has `from` in a page with the role session: only a server has an upgrade request",
     ]
+
+
+def test_a_condition_asks_for_what_has_no_end(problems: Problems) -> None:
+    """What conditions and laws ask for is explored, so a number needs two ends and a duration its `max`."""
+    page = """
+hears: {e: {n: number}}
+variables:
+  n: {number: 0}
+  d: {duration: 1 s, min: 1 s}
+  good: {number: 0, min: 0, max: 2}
+states:
+  a:
+    rest: true
+    clauses:
+      X1: {on: e, when: n > 1 and d > 1 and good > 1, do: {set: {n: =event.n, d: =event.n, good: 1}}, to: a}
+laws:
+  - {never: {when: n > 5}}
+"""
+    remedy = "say how far it can go, for what conditions ask is explored"
+    assert problems(page) == [
+        f"12:25: a condition asks for `d`, a duration without `max`: {remedy}",
+        f"12:25: a condition asks for `n`, a number without `min` and `max`: {remedy}",
+        f"14:20: a condition asks for `n`, a number without `min` and `max`: {remedy}",
+    ]

@@ -29,6 +29,14 @@ def values(definition: Definition) -> Problems:
         )
     for clause in definition.clauses.values():
         yield from _asked(definition.variables, clause)
+        yield from _endless(definition.variables, clause.when, clause.at / "when")
+    for index, law in enumerate(definition.laws):
+        for kind in ("never", "always", "sometimes"):
+            situation = getattr(law, kind)
+            if situation is not None:
+                yield from _endless(
+                    definition.variables, situation.when, definition.at / "laws" / index / kind / "when"
+                )
 
 
 def _variable(name: str, variable: Variable, at: Spot) -> Problems:
@@ -62,3 +70,17 @@ def _asked(variables: Mapping[str, Variable], clause: Clause) -> Problems:
                     what,
                     "what is kept is passed on, never asked: keep what you need in a count, flag, choice or duration",
                 )
+
+
+def _endless(variables: Mapping[str, Variable], condition: Expression | None, at: Spot) -> Problems:
+    """What a condition asks for has two ends, for each of its values is explored; a duration begins at 0."""
+    for name in sorted(condition.names if condition is not None else ()):
+        variable = variables.get(name)
+        if variable is None or variable.kind not in ("number", "duration"):
+            continue
+        missing = [end for end in ("min", "max") if getattr(variable, end) is None]
+        if variable.kind == "duration":
+            missing = [end for end in missing if end == "max"]
+        if missing:
+            what = f"a condition asks for `{name}`, a {variable.kind} without `{'` and `'.join(missing)}`"
+            yield at.problem(what, "say how far it can go, for what conditions ask is explored")
