@@ -55,9 +55,7 @@ def test_check_of_a_broken_page_shows_the_way(tmp_path, capsys):
     """A page that breaks a law exits with 1: a line for editors, numbered steps, a diagram, and a trace to replay."""
     page = tmp_path / "websocket.yaml"
     text = (specs() / "websocket.yaml").read_text(encoding="utf-8")
-    page.write_text(
-        text.replace("WS8: {on: disconnect, to: closed}", "WS8: {on: disconnect, to: online}"), encoding="utf-8"
-    )
+    page.write_text(text.replace("WS2: {on: done, to: closed}", "WS2: {on: done, to: waiting}"), encoding="utf-8")
     assert run("check", str(page), "--diagram", "--traces", str(tmp_path)) == 1
     out, err = capsys.readouterr()
     assert f"{page}:" in err

@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named, or all: tables, or one JSON object."""
+"""Run the benchmarks that are named, or all that time something: tables, or one JSON object."""
 
 import argparse
 import json
@@ -39,8 +39,14 @@ def table(name: str, cases: Cases) -> str:
 
 def main() -> None:
     """Read the command line and run."""
+    if sys.argv[1:2] == ["mutants"]:
+        # it counts and does not time, takes long, and has options of its own
+        from .mutants import main as judge_mutants
+
+        judge_mutants(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or mutants, alone")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHMARKS.keys():
