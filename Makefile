@@ -57,7 +57,7 @@ types: $(MADE)/wheel $(MADE)/lint
 
 drift: $(MADE)/wheel
 	$(LIFECYCLE) draw --check
-	$(LIFECYCLE) check specs
+	$(LIFECYCLE) certify specs --check
 	$(LIFECYCLE) schema | diff -u $(SCHEMA) -
 
 # By way of a file elsewhere, so that a failure leaves the old schema, and an equal one leaves the wheel.
@@ -65,6 +65,7 @@ derive: $(MADE)/wheel
 	$(LIFECYCLE) schema > $(MADE)/schema
 	cmp --silent $(MADE)/schema $(SCHEMA) || cp $(MADE)/schema $(SCHEMA)
 	$(LIFECYCLE) draw specs -o diagrams
+	$(LIFECYCLE) certify specs
 	$(VENV)/bin/python -P tests/docs/derive.py
 
 clean:

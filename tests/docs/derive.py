@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 
 from lifecycle.definition import page
+from lifecycle.proof.laws import HOUSE
 
 ROOT = Path(__file__).parents[2]
 _QUOTED = re.compile(r"<!-- (?P<file>[\\w./-]+) -->\n```(?P<language>\\w+)\n.*?```", re.DOTALL)
@@ -88,6 +89,28 @@ def modules() -> str:
     return "\n".join([*head, *rows, ""])
 
 
+def laws() -> str:
+    """The page of laws, and where each page's certificate is."""
+    head = ["# The laws", "", "Generated from the laws. They are judged in this order; [how](../explanation/proof.md).", ""]
+    rows = ["| law | demands | because | remedy |", "|---|---|---|---|"]
+    rows += [
+        f"| `{law.name}`{'' if law.fragments else ' ¹'} | {_cell(law.says)} | {_cell(law.because)} | {_cell(law.remedy)} |"
+        for law in HOUSE
+    ]
+    own = [
+        "", "¹ Not of a fragment, a page without a role: it is judged in its hosts.", "", "Then the page's own, in page order:", "",
+        "| in `laws:` | demands |", "|---|---|",
+        "| `never: {in, while, when}` | after no step are these states active with this condition; the states can be active |",
+        "| `always: {in, while, when}` | whenever these states are active after a step, the condition holds; they can be active |",
+        "| `leads_to: {from, to}` | from where the first are active the second come, on every way; the first can be active |",
+        "| `sometimes: {in, while, when}` | there is a way to it |",
+        "", "## Certificates of the bundled pages", "",
+    ]  # fmt: skip
+    folder = ROOT / "specs" / "certificates"
+    links = [f"- [`{file.stem}`](../../specs/certificates/{file.name})" for file in sorted(folder.glob("*.md"))]
+    return "\n".join([*head, *rows, *own, *links, ""])
+
+
 def _law(doc: str) -> str:
     found = re.search(r"^Law: (.*?)(?:\n\n|\Z)", doc, re.DOTALL | re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
@@ -112,6 +135,7 @@ def pages() -> dict[Path, str]:
     quoting_pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     derived = {file: quoting(file.read_text(encoding="utf-8")) for file in quoting_pages}
     derived[ROOT / "docs/reference/keys.md"] = keys()
+    derived[ROOT / "docs/reference/laws.md"] = laws()
     derived[ROOT / "docs/explanation/modules.md"] = modules()
     return derived
 
