@@ -1,0 +1,206 @@
+import attrs
+import pytest
+
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.read import bundled, read, read_text, specs
+from lifecycle.errors import PageError
+from lifecycle.proof.laws import laws
+from lifecycle.proof.prove import prove
+
+
+@attrs.frozen
+class Mutant:
+    """A mistake in a bundled page, and what is said of it.
+
+    Attributes:
+        page: its name.
+        right, wrong: the text, without and with the mistake.
+        law: the one that is broken first; none if the page does not load.
+        problem: part of what is then said.
+    """
+
+    page: str
+    right: str
+    wrong: str
+    law: str = ""
+    problem: str = ""
+
+
+MUTANTS = (
+    # the dial has no time limit
+    Mutant(
+        "connection",
+        "      C2: {after: connect_timeout, to: unanswered}\n",
+        "",
+        problem="`dialing` may wait for ever: it has no clock and no call that ends it",
+    ),
+    # a second wish to end, while the first is on its way
+    Mutant("connection", "    ignore: [disconnect]\n", "", law="handled"),
+    # the goodbye is over, and it dials again
+    Mutant("connection", "C5: {on: closed, to: over}", "C5: {on: closed, to: dialing}", law="stop-always"),
+    # the count is lowered before health is proven
+    Mutant("websocket", "proof: true, ", "", law="health-before-reset"),
+    # each loss begins the backoff anew
+    Mutant(
+        "websocket",
+        "WS3: {on: [lost, ended], do: {set: {waiting.told: =event.retry_after}}",
+        "WS3: {on: [lost, ended], do: {set: {waiting.told: =event.retry_after, waiting.attempts: 0}}",
+        law="no-hot-loop",
+    ),
+    # refused credentials are tried again for ever, and at once
+    Mutant("websocket", "WS4: {on: refused, to: failed}", "WS4: {on: refused, to: online}", law="no-hot-loop"),
+    # giving up is no end
+    Mutant("websocket", "WS6: {on: exhausted, to: failed,", "WS6: {on: exhausted, to: online,", law="bounded"),
+    # between two attempts nobody may stop it
+    Mutant("websocket", "    use: reconnect\n", "    use: reconnect\n    ignore: [disconnect]\n", law="stop-always"),
+    # a silent peer is not noticed
+    Mutant("websocket", "          heartbeat: {use: heartbeat}\n", "", problem="`online.up` may wait for ever"),
+    # what is refused leads nowhere
+    Mutant(
+        "websocket", "      WS4: {on: refused, to: failed}\n", "", problem="`connection` lets `refused.by_http` pass"
+    ),
+    # refused credentials are fetched anew for ever
+    Mutant(
+        "openclaw-gateway",
+        "OC10: {on: unauthorized, when: refreshes < refresh_limit,",
+        "OC10: {on: unauthorized,",
+        problem="`OC11` never sees `unauthorized`",
+    ),
+    # the general cause stands before the special one
+    Mutant(
+        "openclaw-gateway",
+        "OC7: {on: lost.starting,",
+        "OC7: {on: lost,",
+        problem="`OC8` never sees `lost`: `OC7` before it takes it",
+    ),
+    # while the gateway boots, it waits and waits
+    Mutant(
+        "openclaw-gateway",
+        "OC12: {after: startup, to: online}",
+        "OC12: {after: startup, to: booting}",
+        law="no-silent-wait",
+    ),
+    # drained before it has asked
+    Mutant(
+        "openhands-conversation-server", "[left, drained, evicted, stopped]", "[left, evicted, stopped]", law="handled"
+    ),
+    # drained before it has asked, and that is taken for meaningless
+    Mutant(
+        "openhands-conversation-server",
+        "          OS35: {on: [left, drained, evicted, stopped], to: leaving}\n",
+        "          OS35: {on: [left, evicted, stopped], to: leaving}\n          OS37: {on: drained, do: {set: {why: later}}}\n",
+        law="stop-always",
+    ),
+    # the transport outlives those whom it served
+    Mutant("openhands-conversation-server", "    exit: drop\n", "", law="handled"),
+    # a client that does not close is waited for
+    Mutant(
+        "openhands-conversation-server",
+        "          OS31: {after: linger, to: parting}\n",
+        "",
+        problem="`serving.leaving` may wait for ever",
+    ),
+    # the wish to end is noted, and nothing ends
+    Mutant(
+        "livekit-agent-session",
+        "LS7: {on: aclose, do: {set: {reason: user_initiated}}, to: closing}",
+        "LS7: {on: aclose, do: {set: {reason: user_initiated}}}",
+        law="stop-always",
+    ),
+    # nobody ever goes away
+    Mutant(
+        "livekit-agent-session",
+        "participant.present], to: away}",
+        "participant.present], to: listening}",
+        problem="`running.user.away` is never entered",
+    ),
+    # an answer to `resume` is awaited for ever
+    Mutant(
+        "resume",
+        "              RM5: {after: resume_timeout, to: unresumed}\n",
+        "",
+        problem="`online.up.resuming` may wait for ever",
+    ),
+    # being resumed counts as health
+    Mutant(
+        "resume",
+        "RM3: {on: resumed, do: {mark: resumed}, to: ready}",
+        "RM3: {on: resumed, do: [{mark: resumed}, {set: {waiting.attempts: 0}}], to: ready}",
+        law="health-before-reset",
+    ),
+    # credentials that cannot be had are asked for again at once
+    Mutant("resume", "RM2: {on: failed, to: waiting}", "RM2: {on: failed, to: authorizing}", law="no-silent-wait"),
+    # resumed twice
+    Mutant("resume", "            ignore: [resumed, forgotten]\n", "", law="handled"),
+    # a slot that another owner has taken over is still counted
+    Mutant(
+        "session-lease",
+        "do: {set: {slots: 0, why: replaced}}",
+        "do: {set: {why: replaced}}",
+        law="always absent or refused or cooling, when slots == 0",
+    ),
+    # a release that fails is tried for ever
+    Mutant(
+        "session-lease",
+        "SL27: {on: failed, when: releases < release_tries,",
+        "SL27: {on: failed,",
+        problem="`SL31` never sees `failed`",
+    ),
+    # whoever leaves a living session is not heard
+    Mutant("session-lease", "              SL14: {on: leave, to: stopping}\n", "", law="handled"),
+    # it cools down for ever
+    Mutant(
+        "session-lease",
+        "SL30: {after: cooldown, to: absent}",
+        "SL30: {after: cooldown, to: cooling}",
+        law="no-silent-wait",
+    ),
+)
+
+
+def mutated(mutant: Mutant) -> Definition:
+    """The page with the mistake in it."""
+    text = (specs() / f"{mutant.page}.yaml").read_text()
+    assert text.count(mutant.right) == 1
+    return read_text(text.replace(mutant.right, mutant.wrong), f"{mutant.page}.yaml", specs())
+
+
+@pytest.mark.parametrize("page", bundled())
+def test_a_bundled_page_keeps_its_laws(page: str) -> None:
+    """Each bundled page keeps every law that speaks of it, its own promises included."""
+    definition = read(page)
+    proof = prove(definition)
+    told = [breach.what for breach in proof.broken.finding.breaches] if proof.broken else []
+    assert told == []
+    assert [verdict.law.name for verdict in proof.verdicts] == [law.name for law in laws(definition)]
+
+
+def test_each_bundled_page_is_mutated() -> None:
+    """Each bundled page that has a role is tried with two mistakes at least."""
+    pages = [mutant.page for mutant in MUTANTS]
+    assert {page for page in bundled() if read(page).role} == {page for page in pages if pages.count(page) > 1}
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [mutant for mutant in MUTANTS if mutant.problem],
+    ids=lambda mutant: f"{mutant.page}-{mutant.right.split()[0]}",
+)
+def test_a_mistake_is_told_when_the_page_is_read(mutant: Mutant) -> None:
+    """A mistake that can be seen without exploring keeps the page from loading."""
+    with pytest.raises(PageError) as caught:
+        mutated(mutant)
+    assert mutant.problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [mutant for mutant in MUTANTS if mutant.law],
+    ids=lambda mutant: f"{mutant.page}-{mutant.right.split()[0]}",
+)
+def test_a_mistake_breaks_a_law(mutant: Mutant) -> None:
+    """A mistake that only shows while the page runs is found by a law, with a way to it."""
+    broken = prove(mutated(mutant)).broken
+    assert broken is not None
+    assert broken.law.name == mutant.law
+    assert broken.finding.breaches[0].way
