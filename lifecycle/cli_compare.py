@@ -52,7 +52,7 @@ def replay(trace: Path, page: str | None) -> int:
     """Take a trace's steps again, one by one, and say where the machine does otherwise."""
     from .testing.replay import replay as again
 
-    lines = trace.read_text(encoding="utf-8").splitlines()
+    lines = trace.read_text(encoding="utf-8").split("\n")
     done = again(lines, read(page) if page else None, name=str(trace))
     click.echo(str(done), err=done.difference is not None)
     return GOOD if done.difference is None else FAILED

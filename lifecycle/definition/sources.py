@@ -11,6 +11,8 @@ from .instance import Book
 
 CAUSE_FIELDS = ("code", "status", "text", "retry_after", "say")
 FAILED_FIELDS = ("code", "message")
+UNNAMED = "lost"
+"""What every end is on a page without causes."""
 FACTS: Mapping[str | None, tuple[str, ...]] = {
     "client": ("opened", "closed", "heard"),
     "server": ("closed", "heard"),
@@ -35,7 +37,11 @@ class Sources:
             self._add(fact, "fact", ())
         for event, fields in first.page.hears.items():
             self._add(event, "wish", fields)
-        for row in causes:
+        rows = list(causes)
+        if not rows and not first.page.leaves and first.page.role in ("client", "server"):
+            # a page that names no end hears each of them by this name
+            self._add(UNNAMED, "cause", CAUSE_FIELDS)
+        for row in rows:
             if row.is_:
                 self._add(row.is_, "cause", CAUSE_FIELDS)
         for one in book.instances:

@@ -6,6 +6,7 @@ that no clock overlooks can be stayed in for ever, and is an offence.
 Justice: no clock stays armed, and no call pending, for ever without ending, stopping or starting anew.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import attrs
@@ -24,7 +25,7 @@ class Endless:
 
     Attributes:
         nodes: all of it; the first is one that is reached soonest.
-        edges: what goes round in it; none if nothing can happen.
+        edges: a round from the first node back to it; none if nothing can happen.
     """
 
     nodes: tuple[int, ...]
@@ -63,13 +64,38 @@ def longest(
         if latency is not None and not inner and (seconds := latency(members[0])) is not None:
             guards.append(seconds)
         if not guards:
-            return Endless(tuple(sorted(members)), tuple(inner))
+            first = min(members)
+            return Endless(
+                tuple(sorted(members)), round_of(first, [(i, e) for i in members for e in rows[i] if e.target in part])
+            )
         outer = [(index, edge) for index in members for edge in rows[index] if edge.target not in part]
         costs = {guard: _cost(graph, guard, outer, worst, by_guard) for guard in guards}
         for index in members:
             by_guard[index] = costs
             worst[index] = min(costs.values())
     return max(worst.values(), default=0.0), worst
+
+
+def round_of(start: int, edges: Iterable[tuple[int, Edge]]) -> tuple[Edge, ...]:
+    """A shortest way from a node back to it; none if there is no way."""
+    leaving: dict[int, list[Edge]] = {}
+    for index, edge in edges:
+        leaving.setdefault(index, []).append(edge)
+    before: dict[int, tuple[int, Edge]] = {}
+    todo = [start]
+    for index in todo:
+        for edge in leaving.get(index, ()):
+            if edge.target not in before:
+                before[edge.target] = (index, edge)
+                todo.append(edge.target)
+            if edge.target == start:
+                found: list[Edge] = []
+                node = start
+                while not found or node != start:
+                    node, last = before[node]
+                    found.append(last)
+                return tuple(reversed(found))
+    return ()
 
 
 def _persisting(
@@ -89,7 +115,8 @@ def _persisting(
 
 def _watchdogs(node: Node, *, silent: bool) -> Iterable[Armed | Pending]:
     speaks = not silent and node.phase in ("open", "closing")
-    return (*(one for one in node.armed if not (speaks and one.kind == "silent")), *node.calls)
+    armed = (one for one in node.armed if one.length.most < math.inf and not (speaks and one.kind == "silent"))
+    return (*armed, *node.calls)
 
 
 def _key(watchdog: Armed | Pending) -> tuple[float, str]:

@@ -7,8 +7,11 @@ since has no certificate.
 from collections.abc import Iterable
 
 from lifecycle.definition.definition import VERSION
+from lifecycle.definition.units import say_seconds
 
 from .report import Judged, Report
+
+_WAIT = "silent wait in "
 
 
 def certificate(report: Report, hosts: Iterable[str] = ()) -> str:
@@ -37,6 +40,18 @@ def certificate(report: Report, hosts: Iterable[str] = ()) -> str:
         lines.append(f"| explored | {report.explored} times, {how} |")
     lines += ["", "## Numbers", "", "| what | how much |", "|---|---|"]
     lines += [f"| {_cell(number.name)} | {_cell(number.said)} |" for number in report.numbers]
+    waits = {name: seconds for name, seconds in report.measures.items() if name.startswith(_WAIT)}
+    if waits:
+        lines += [
+            "",
+            "## Waits",
+            "",
+            "How long each state waits at most if the peer stays silent.",
+            "",
+            "| state | at most |",
+        ]
+        lines += ["|---|---|"]
+        lines += [f"| `{name.removeprefix(_WAIT)}` | {say_seconds(round(each, 3))} |" for name, each in waits.items()]
     lines += ["", "## Laws", "", "| law | demands | |", "|---|---|---|"]
     lines += [_law(row) for row in report.laws]
     if report.settings:

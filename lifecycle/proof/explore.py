@@ -42,7 +42,7 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
         PageError: a step does not end, or an event cannot be enumerated.
     """
     graph = Graph(world)
-    for variables in _first_variables(world):
+    for variables in first_variables(world):
         _start(world, graph, variables)
     step, parameters, nodes = world.table.step, world.parameters, graph.nodes
     leaves = world.definition.leaves
@@ -55,7 +55,7 @@ def explore(world: World, limit: int = LIMIT, progress: Progress | None = None) 
             continue
         for move in world.moves(node):
             if move.event not in world.table.plan.alphabet:
-                graph.left.append((index, move))
+                (graph.refused if world.definition.role else graph.left).append((index, move))
                 continue
             try:
                 changed, path, values = step(node.row, move.event, node.variables, parameters, move.fields)
@@ -97,7 +97,8 @@ def _add(graph: Graph, index: int, move: Move, path: Path | None, target: Node) 
 
 
 def _start(world: World, graph: Graph, variables: tuple[Any, ...]) -> None:
-    move = Move("start", START)
+    first = zip(world.definition.variables, variables, world.table.initial, strict=True)
+    move = Move("start", START, {name: value for name, value, usual in first if value != usual})
     phase = world.first_phase()
     before = Node(world.table.row(()), variables, (), (), phase)
     try:
@@ -114,7 +115,7 @@ def _start(world: World, graph: Graph, variables: tuple[Any, ...]) -> None:
         graph.firsts.append(edge)
 
 
-def _first_variables(world: World) -> Iterator[tuple[Any, ...]]:
+def first_variables(world: World) -> Iterator[tuple[Any, ...]]:
     """The variables at the start; a fragment's host may have set them to anything."""
     definition, initial = world.definition, world.table.initial
     if definition.role:

@@ -10,6 +10,7 @@ import attrs
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.page import Cause
+from lifecycle.definition.sources import UNNAMED
 from lifecycle.machine.phase import Phase
 
 from .values import ANYTHING, Field
@@ -55,19 +56,20 @@ def _all(definition: Definition) -> Iterator[Happening]:
     yield Happening("heard", "heard", "open")
     yield Happening("closed", "closed", "closing")
     for index, route in enumerate(definition.messages.routes):
-        if route.raise_:
+        # what a slice leaves out is no source of it
+        if route.raise_ and route.raise_ in definition.sources:
             fields = dict.fromkeys(route.fields, ANYTHING)
             yield Happening("message", route.raise_, "open", fields, f"routes/{index}", f"message {index + 1}")
     if definition.role is None:
         return
     refusals = any(route.refusal for route in definition.messages.routes)
-    causes = definition.causes or tuple(Cause(otherwise=True, is_=event) for event in definition.leaves or ("lost",))
+    causes = definition.causes or tuple(Cause(otherwise=True, is_=event) for event in definition.leaves or (UNNAMED,))
     for index, row in enumerate(causes):
         yield from _row(definition, row, index, refusals=refusals)
 
 
 def _row(definition: Definition, row: Cause, index: int, *, refusals: bool) -> Iterator[Happening]:
-    event, place = row.is_ or "lost", f"causes/{index}"
+    event, place = row.is_ or UNNAMED, f"causes/{index}"
     words = set(row.error)
     by_peer = row.match or row.refusal or (row.text and not row.close)
     dialled = row.otherwise or row.http or words & _DIALING

@@ -4,7 +4,6 @@ Law: dice count by their mean, a peer by its worst. A length that a peer sets li
 variable's range, so its low end counts as its mean.
 """
 
-import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,11 @@ from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clock, Definition
 from lifecycle.definition.expression import Expression, is_number
 
+from .intervals import Interval, interval
 from .values import ends
+
+_LONGEST_ROW = 200
+"""After so many waits a row that grows has reached its `max`, or never will."""
 
 
 @attrs.frozen
@@ -44,16 +47,17 @@ def length(value: Any) -> Length | None:
 
 def _backoff(backoff: Backoff, attempt: int) -> Length:
     least, most = backoff.bounds(attempt)
-    mean = (least + most) / 2
-    if backoff.jitter == "decorrelated" and attempt > len(backoff.delays):
-        # each wait is at most three times the longest before; on average at least between first and three firsts
-        grown = attempt - len(backoff.delays) - 1
-        most = min(backoff.max, backoff.first * 3.0 ** min(grown + 1, 100))
-        mean = (least + max(least, min(backoff.max, 3 * backoff.first))) / 2
-    return Length(least, mean, max(least, most))
+    if backoff.jitter != "decorrelated" or attempt <= 1:
+        return Length(least, (least + most) / 2, most)
+    # the longest follows the longest; on average at least what follows the shortest
+    shortest, longest = backoff.bounds(1)
+    for each in range(2, min(attempt, _LONGEST_ROW) + 1):
+        low, high = backoff.bounds(each, shortest)
+        shortest, longest, mean = low, backoff.bounds(each, longest)[1], (low + high) / 2
+    return Length(shortest, mean, longest)
 
 
-def measured(clock: Clock, names: Mapping[str, Any], loose: Mapping[str, tuple[float, float]]) -> Length | None:
+def measured(clock: Clock, names: Mapping[str, Any], loose: Mapping[str, Interval]) -> Length | None:
     """The length of a clock that reads variables which a peer may have set to anything in their range.
 
     Args:
@@ -63,14 +67,12 @@ def measured(clock: Clock, names: Mapping[str, Any], loose: Mapping[str, tuple[f
     """
     if not isinstance(clock.length, Expression):
         return None
-    read = [name for name in loose if name in clock.length.names]
-    function = clock.length.function()
-    found = []
-    for corner in itertools.product(*(loose[name] for name in read)):
-        value = function({**names, **dict(zip(read, corner, strict=True))})
-        if is_number(value):
-            found.append(max(0.0, value))
-    return Length(min(found), min(found), max(found)) if found else None
+    known = {name: (value, value) for name, value in names.items() if is_number(value)}
+    found = interval(clock.length.tree, {**known, **loose})
+    if found is None:
+        return None
+    least, most = (max(0.0, end) for end in found)
+    return Length(least, least, most)
 
 
 def reach(definition: Definition, name: str, parameters: Mapping[str, Any]) -> tuple[float, float]:

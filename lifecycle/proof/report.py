@@ -13,6 +13,7 @@ from lifecycle.definition.definition import Definition
 from lifecycle.definition.parameters import said
 from lifecycle.definition.problem import Spot
 from lifecycle.machine import files
+from lifecycle.machine.tables import table_of
 
 from .law import Breach
 from .numbers import Number, numbers
@@ -105,7 +106,7 @@ def report(proof: Proof) -> Report:
         dict(_settings(page, proof.settings)),
         len(proof.settings),
         tuple(sorted({state.used for state in page.states.values() if state.used})),
-        files.write(proof.graphs[0].world.table),
+        files.write(table_of(page)),
     )
 
 

@@ -120,13 +120,11 @@ def _without(definition: Definition, regions: list[str]) -> Definition:
     def told(event: str) -> bool:
         return not any(overlap(event, gone) for gone in dropped)
 
-    routes = tuple(route for route in definition.messages.routes if route.raise_ is None or told(route.raise_))
     return attrs.evolve(
         definition,
         root=root,
         hears={event: fields for event, fields in definition.hears.items() if told(event)},
         sources={event: kind for event, kind in definition.sources.items() if told(event)},
-        messages=attrs.evolve(definition.messages, routes=routes),
     )
 
 

@@ -16,6 +16,7 @@ from lifecycle.definition.units import say_seconds
 from .graph import Edge, Graph, Node
 from .law import Breach
 from .watch import Way
+from .world import World
 
 _ROUND = 8
 TRACE = 1
@@ -60,6 +61,7 @@ class Step:
 
 def steps(graph: Graph, way: Way) -> list[Step]:
     """A way as steps."""
+    graph, way = on_the_whole(graph, way)
     found, now = [], 0.0
     started: dict[str, float] = {}
     for place, (index, edge) in enumerate(way):
@@ -74,6 +76,31 @@ def steps(graph: Graph, way: Way) -> list[Step]:
             if one.mark not in was or one.mark in touched or one is ended:
                 started[one.mark] = now
     return found
+
+
+def on_the_whole(graph: Graph, way: Way) -> tuple[Graph, Way]:
+    """The same way on the page as a whole, if it was found on a slice; what the slice lacks stands still beside it."""
+    part: World = graph.world
+    if part.whole is part.definition:
+        return graph, way
+    world = World(part.whole, part.parameters)
+    made, found = Graph(world), Way()
+    node = Node(world.table.row(()), world.table.initial, (), (), world.first_phase())
+    for index, edge in way:
+        at, move = len(made.nodes) - 1, edge.move
+        clock = next((one for one in node.armed if move.clock is not None and one.name == move.clock.name), None)
+        call = next((one for one in node.calls if move.call is not None and one.mark == move.call.mark), None)
+        move = attrs.evolve(move, clock=clock, call=call)
+        path = None
+        if move.cause == "silence":
+            node = node._replace(phase="half-open")
+        elif edge.path is not None:
+            row = None if index < 0 else node.row
+            changed, path, values = world.table.step(row, move.event, node.variables, world.parameters, move.fields)
+            node = world.after(node, move, changed, path, values) or node
+        made.nodes.append(node)
+        found.append((at, Edge(move, path, at + 1)))
+    return made, found
 
 
 def _running(node: Node) -> tuple[Any, ...]:

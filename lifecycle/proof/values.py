@@ -18,6 +18,7 @@ from lifecycle.definition.page import Effect, Variable
 MOST_VALUATIONS = 64
 LONGEST_RANGE = 32
 _LARGEST = 1e15
+_OBJECT = ()
 _OTHER = "…"
 """A text that no page compares with."""
 
@@ -96,7 +97,7 @@ class Asked:
         self.definition, self.parameters = definition, parameters
         self.name = f"event.{name}"
         self.points: set[Any] = set()
-        self.truth = self.numbers = self.kinds = False
+        self.truth = self.kinds = self.absence = False
 
     def compared(self, expression: Expression | None) -> None:
         """Note what an expression compares the name with."""
@@ -111,6 +112,7 @@ class Asked:
             if any(isinstance(node, ast.Name) and node.id == self.name for side in sides for node in ast.walk(side)):
                 for side in sides:
                     self.points.update(self._known(side))
+                    self.absence |= isinstance(side, ast.Constant) and side.value is None
 
     def stored(self, variable: str) -> None:
         """Note that the name goes into a variable."""
@@ -125,6 +127,7 @@ class Asked:
                 self.points.update((*declared.of, _OTHER))
             case "duration":
                 self.points.update((0, _LARGEST, *ends(declared, self.parameters)))
+                self.points.update(told_apart(self.definition, self.parameters, variable))
             case _:
                 low, high = ends(declared, self.parameters)
                 if declared.kind == "count" and high is not None and high - (low or 0) <= LONGEST_RANGE:
@@ -133,11 +136,11 @@ class Asked:
                     self.points.update(
                         point for end in (low, high) if end is not None for point in (end - 1, end, end + 1)
                     )
-                self.numbers = True
+                self.points.update(told_apart(self.definition, self.parameters, variable))
 
     def values(self, field: Field) -> list[Any]:
         """The values worth trying; none if nothing is asked."""
-        if not (self.points or self.truth or self.kinds):
+        if not (self.points or self.truth or self.kinds or self.absence):
             return []
         if field.only is not None:
             return list(field.only)
@@ -153,9 +156,11 @@ class Asked:
             found += [*sorted(texts), _OTHER]
         if field.shape in ("flag", "anything") and (flags or self.truth):
             found += [True, False]
+        if self.absence and len(found) == 1:
+            found.append({"number": 1, "duration": 1, "flag": False, "object": _OBJECT}.get(field.shape, _OTHER))
         if field.ranges:
             inside = [x for x in found if is_number(x) and any(low <= x <= high for low, high in field.ranges)]
-            found = inside or [field.ranges[0][0]]
+            found = [*inside, *(end for pair in field.ranges for end in pair)]
         return list(dict.fromkeys((type(x), x) for x in found) and {(type(x), x): x for x in found}.values())
 
     def _known(self, node: ast.expr) -> Iterator[Any]:
@@ -176,6 +181,19 @@ class Asked:
                 for inner in ast.iter_child_nodes(node):
                     if isinstance(inner, ast.expr):
                         yield from self._known(inner)
+
+
+def told_apart(definition: Definition, parameters: Mapping[str, Any], variable: str) -> list[float]:
+    """Numbers between which conditions tell a variable apart: each that it is compared with, and one on either side."""
+    asked = Asked(definition, parameters, "")
+    asked.name = variable
+    for clause in definition.clauses.values():
+        asked.compared(clause.when)
+    for law in definition.laws:
+        for situation in (law.never, law.always, law.sometimes):
+            asked.compared(situation.when if situation is not None else None)
+    numbers = [point for point in asked.points if is_number(point)]
+    return spread(numbers) if numbers else []
 
 
 def _compares(expression: Expression) -> list[ast.Compare]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lifecycle.definition.definition import Clause, Clock, Definition
-from lifecycle.definition.expression import Expression
+from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.page import Variable
 from lifecycle.definition.sources import covers
 from lifecycle.errors import PageError
 from lifecycle.machine.path import Path, Row, Running
@@ -63,6 +64,7 @@ class World:
         self._armed: dict[Any, Armed | None] = {}
         self._timers: dict[Armed, Move] = {}
         self._pending: dict[tuple[str, float], Pending] = {}
+        self._given: dict[Path, tuple[tuple[str, Any], ...]] = {}
         self._words: dict[Path, tuple[str, ...]] = {}
         self._passed: dict[Path, frozenset[str]] = {}
         self._deeds: dict[tuple[Path, Phase], Deeds] = {}
@@ -166,6 +168,16 @@ class World:
             self._passed[table.paths[index]] = frozenset(table.plan.states[number].path for number in entered)
         return self._passed[path]
 
+    def given(self, path: Path) -> tuple[tuple[str, Any], ...]:
+        """Variables and the plain numbers that a path sets them to; none is the first value."""
+        table, variables = self.table, self.definition.variables
+        for index in range(len(self._given), len(table.paths)):
+            actions = (table.plan.actions[number].effect for kind, number, _ in table.logs[index][2] if kind == "!")
+            rows = (row for each in actions if each is not None and each.word == "set" for row in each.argument.items())
+            firsts = ((name, variables[name].initial if value is None else value) for name, value in rows)
+            self._given[table.paths[index]] = tuple((name, value) for name, value in firsts if is_number(value))
+        return self._given[path]
+
     def words(self, path: Path) -> tuple[str, ...]:
         """The words of all effects of a path, assignments included, in order."""
         table = self.table
@@ -264,7 +276,7 @@ def _loose(definition: Definition) -> Iterator[str]:
         for situation in (law.never, law.always, law.sometimes):
             asked |= situation.when.names if situation is not None and situation.when is not None else set()
     sets = [effect.argument for effect in _effects(definition) if effect.word == "set"]
-    asked |= {name for name, variable in definition.variables.items() if variable.kind in ("count", "flag", "choice")}
+    asked |= {name for name, variable in definition.variables.items() if _counted(variable)}
     while True:
         read = {
             name
@@ -281,6 +293,12 @@ def _loose(definition: Definition) -> Iterator[str]:
         for name, variable in definition.variables.items()
         if variable.kind in ("duration", "number") and name not in asked and _moved(definition, sets, name)
     )
+
+
+def _counted(variable: Variable) -> bool:
+    """Whether an assignment can leave its range, or only a guard would want it."""
+    ends_ = variable.min is not None or variable.max is not None
+    return variable.kind in ("count", "flag", "choice") or (variable.kind == "number" and ends_)
 
 
 def _moved(definition: Definition, sets: list[Mapping[str, Any]], name: str) -> bool:

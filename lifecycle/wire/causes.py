@@ -12,13 +12,12 @@ from typing import Any
 import attrs
 
 from lifecycle.definition.page import Cause, Codes, Pick
+from lifecycle.definition.sources import UNNAMED
 
 from .ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 from .pick import find, matches, take
 
 _MOST_DIGITS = 10
-UNNAMED = "lost"
-"""What every ending is on a page without causes."""
 
 
 @attrs.frozen

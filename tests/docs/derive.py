@@ -91,7 +91,12 @@ def modules() -> str:
 
 def laws() -> str:
     """The page of laws, and where each page's certificate is."""
-    head = ["# The laws", "", "Generated from the laws. They are judged in this order; [how](../explanation/proof.md).", ""]
+    head = [
+        "# The laws",
+        "",
+        "Generated from the laws. They are judged in this order; [how](../explanation/proof.md).",
+        "",
+    ]
     rows = ["| law | demands | because | remedy |", "|---|---|---|---|"]
     rows += [
         f"| `{law.name}`{'' if law.fragments else ' ¹'} | {_cell(law.says)} | {_cell(law.because)} | {_cell(law.remedy)} |"

@@ -45,7 +45,7 @@ MUTANTS = (
         "websocket",
         "WS3: {on: [lost, ended], do: {set: {waiting.told: =event.retry_after}}",
         "WS3: {on: [lost, ended], do: {set: {waiting.told: =event.retry_after, waiting.attempts: 0}}",
-        law="no-hot-loop",
+        law="health-before-reset",
     ),
     # refused credentials are tried again for ever, and at once
     Mutant("websocket", "WS4: {on: refused, to: failed}", "WS4: {on: refused, to: online}", law="no-hot-loop"),

@@ -19,8 +19,10 @@ from lifecycle.machine.plan import plan
 from lifecycle.proof.explore import TooManyStates, explore
 from lifecycle.proof.graph import Graph
 from lifecycle.proof.prove import prove
+from lifecycle.proof.report import report
 from lifecycle.proof.slices import slices
 from lifecycle.proof.world import World
+from lifecycle.testing.replay import replay
 
 
 def _sibling(path: str) -> ModuleType:
@@ -274,3 +276,11 @@ def test_progress_is_told() -> None:
     told = []
     prove(read("resume"), progress=lambda known, done: told.append((known, done)))
     assert told[-1][0] == told[-1][1] > 1000
+
+
+def test_the_way_of_a_slice_is_told_on_the_whole_page() -> None:
+    """A breach that was found on a slice is a trace of the page itself, and replays on it."""
+    page = read_text(regions(3).replace("{ignore: [t1], clauses: {B1", "{clauses: {B1"), "apart.yaml")
+    broken = report(prove(page)).broken
+    assert len(slices(page)) == 3
+    assert replay(broken.trace, page).difference is None

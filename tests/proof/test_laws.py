@@ -145,8 +145,8 @@ MISTAKES = {
     ),
     "recovers": Mistake(
         law="recovers",
-        last="timer.online.dialing.connect_timeout",
-        clauses=("online/C2", "RV3"),
+        last="lost",
+        clauses=("RV3",),
         steps=8,
         told="in a healed world, ready may never come: nothing happens in `suspended` (transport: none)",
         wrong="    rest: true\n",
@@ -181,9 +181,9 @@ MISTAKES = {
     ),
     "leads-to": Mistake(
         law="waiting leads to online.up or closed",
-        last="@start",
-        clauses=(),
-        steps=1,
+        last="timer.waiting.5_s",
+        clauses=("LT3",),
+        steps=3,
         told="may never come true: it may go on for ever in `online.dialing` (transport: dialing)",
         wrong="to: [online.up, closed]",
         right="to: [online, closed]",

@@ -39,7 +39,8 @@ def _together(plan: Plan, log: Log) -> Iterator[tuple[str, str]]:
             active = [path for path in active if path != state.path]
             continue
         for path in active:
-            yield path, state.path
+            if plan.definition.states[path].final != state.final:
+                yield path, state.path
         active.append(state.path)
 
 

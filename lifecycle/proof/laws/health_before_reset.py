@@ -23,9 +23,12 @@ def judge(graphs: Sequence[Graph]) -> Finding:
             what = None
             if node >= 0 and edge.move.cause != "wish" and not healthy:
                 was, now = graph.nodes[node].variables, graph.nodes[edge.target].variables
+                given = graph.world.given(edge.path) if edge.path is not None else ()
                 for name, index in places.items():
-                    if now[index] < was[index]:
-                        lowered = f"lowers `{name}` from {was[index]} to {now[index]}"
+                    # also one that the same step raises again
+                    lowest = min((value for other, value in given if other == name), default=now[index])
+                    if min(lowest, now[index]) < was[index]:
+                        lowered = f"lowers `{name}` from {was[index]} to {min(lowest, now[index])}"
                         what = f"`{edge.move.event}` {lowered} without a proof of health"
             return (healthy and not graph.deeds(node, edge).opens,), what
 

@@ -19,7 +19,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
                 first = found.nodes[0]
                 how = "nothing ends it" if not found.edges else "it goes round for ever"
                 what = f"`{leaf}` may be waited in for ever if the peer stays silent: {how} in {where(graph, first)}"
-                breaches.append(Breach(what, graph, graph.trail(first), found.edges[:4]))
+                breaches.append(Breach(what, graph, graph.trail(first), found.edges))
             else:
                 waits[leaf] = max(waits.get(leaf, 0.0), found[0])
     if breaches:
@@ -28,7 +28,8 @@ def judge(graphs: Sequence[Graph]) -> Finding:
         return Finding("no state waits")
     slowest = max(waits, key=lambda leaf: waits[leaf])
     said = f"at most {say_seconds(waits[slowest])}, in `{slowest}`"
-    return Finding(said, (), {"longest silent wait": waits[slowest]})
+    each = {f"silent wait in {leaf}": seconds for leaf, seconds in waits.items()}
+    return Finding(said, (), {"longest silent wait": waits[slowest], **each})
 
 
 def _own_edges(graph: Graph) -> list[list[Edge]]:

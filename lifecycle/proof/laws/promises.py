@@ -7,6 +7,7 @@ from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
 from lifecycle.definition.page import Law as Written
 from lifecycle.definition.page import Leading, Situation
+from lifecycle.definition.units import say_seconds
 from lifecycle.proof.bound import Endless, longest
 from lifecycle.proof.graph import Graph, Node
 from lifecycle.proof.law import Breach, Finding, Law, where
@@ -112,23 +113,24 @@ def _sometimes(graphs: Sequence[Graph], given: Situation, says: str) -> Finding:
 
 
 def _leads_to(graphs: Sequence[Graph], given: Leading, says: str) -> Finding:
-    begun = False
+    begun, slowest = False, 0.0
     for graph in graphs:
         start, goal = (situation(graph, Situation(in_=states)) for states in (given.from_, given.to))
-        inside = dict.fromkeys(i for i, node in enumerate(graph.nodes) if start(node) and not goal(node))
+        inside = {i: graph.trail(i) for i, node in enumerate(graph.nodes) if start(node) and not goal(node)}
         begun = begun or bool(inside)
         todo = list(inside)
         for index in todo:
             for edge in graph.edges[index]:
                 if edge.target not in inside and not goal(graph.nodes[edge.target]):
-                    inside[edge.target] = None
+                    inside[edge.target] = [*inside[index], (index, edge)]
                     todo.append(edge.target)
         found = longest(graph, inside, lambda index, graph=graph: graph.edges[index])  # type: ignore[misc]  # bound early
         if isinstance(found, Endless):
             first = found.nodes[0]
             how = "nothing ends it" if not found.edges else "it may go on for ever"
             what = f"`{says}` may never come true: {how} in {where(graph, first)}"
-            return Finding("", (Breach(what, graph, graph.trail(first), found.edges[:4]),))
+            return Finding("", (Breach(what, graph, inside[first], found.edges),))
+        slowest = max(slowest, found[0])
     if not begun:
         return Finding("", (Breach(f"`{says}` is kept only because it never begins"),))
-    return Finding("kept")
+    return Finding(f"within {say_seconds(round(slowest, 3))}", (), {says: slowest})

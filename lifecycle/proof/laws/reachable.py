@@ -10,7 +10,6 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     """What never occurs under any setting."""
     definition = graphs[0].world.whole
     fired, active, rows = set[str](), set[str](), set[str]()
-    plan = graphs[0].world.table.plan
     for graph in graphs:
         for edge in graph.firsts:
             fired.update(edge.path.clauses if edge.path else ())
@@ -19,6 +18,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
             rows.update(edge.move.rows)
         for _, move in graph.left:
             rows.update(move.rows)
+        plan = graph.world.table.plan
         active.update(plan.states[number].path for row in {node.row for node in graph.nodes} for number in row.states)
         # what a step only passes through: finals and junctions
         for _, edge in (*((-1, first) for first in graph.firsts), *graph.every()):

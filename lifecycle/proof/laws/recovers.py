@@ -1,4 +1,4 @@
-"""recovers: once network and peer are well, `ready` is reached from every live state, in bounded time."""
+"""recovers: once network and peer are well, `ready` is reached from every live state, in bounded time, and kept."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,18 @@ _NOT_LIVE = (*_AT_REST, "closing")
 
 
 def judge(graphs: Sequence[Graph]) -> Finding:
-    """Bound the time to ready in the healed world."""
-    if not graphs[0].world.dials:
-        return Finding("does not dial")
-    if graphs[0].world.definition.leaves:
-        return Finding("its hosts dial anew")
+    """Bound the time to ready in the healed world, and look for ways out of it."""
+    world = graphs[0].world
+    if world.definition.role == "session":
+        return Finding("has no transport")
+    for graph in graphs:
+        leaving = _leaving(graph)
+        if leaving is not None:
+            node, edge = leaving[-1]
+            what = f"in a healed world, `{edge.move.event}` leads away from ready in {where(graph, node)}"
+            return Finding("", (Breach(what, graph, leaving),))
+    if not world.dials or world.definition.leaves:
+        return Finding("its hosts dial anew" if world.dials else "does not dial")
     breaches, slowest = [], 0.0
     for graph in graphs:
         ways, failing = _healing(graph)
@@ -32,7 +39,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
             first = min(found.nodes, key=lambda index: len(ways[index]))
             how = "nothing happens" if not found.edges else "it may go round for ever"
             what = f"in a healed world, ready may never come: {how} in {where(graph, first)}"
-            breaches.append(Breach(what, graph, ways[first], found.edges[:4]))
+            breaches.append(Breach(what, graph, ways[first], found.edges))
         else:
             slowest = max(slowest, found[0])
     said = f"ready at most {say_seconds(slowest)} after the network is well"
@@ -66,15 +73,25 @@ def _ready(graph: Graph, index: int) -> bool:
     return node.row.status == "ready" and node.phase == "open"
 
 
-def _good(graph: Graph, index: int) -> list[Edge]:
-    """What a good peer lets happen here, and that changes something."""
+def _leaving(graph: Graph) -> Way | None:
+    """A way on which a connection that is ready, with a good peer, does not stay so."""
+    for index in range(len(graph.nodes)):
+        if _ready(graph, index):
+            for edge in _healed(graph, index, again=True):
+                if not _ready(graph, edge.target):
+                    return [*graph.trail(index), (index, edge)]
+    return None
+
+
+def _good(graph: Graph, index: int, *, again: bool = False) -> list[Edge]:
+    """What a good peer lets happen here, and that changes something; or that starts a clock again."""
     definition, phase = graph.world.definition, graph.nodes[index].phase
     families = definition.good.get(phase, ())
     return [
         edge
         for edge in graph.edges[index]
         if edge.move.cause in ("opened", "heard", "message")
-        and edge.target != index
+        and (edge.target != index or (again and graph.deeds(index, edge).touches))
         and any(covers(family, edge.move.event) for family in families)
     ]
 
@@ -83,10 +100,10 @@ def _latency(graph: Graph, index: int) -> float | None:
     return graph.world.definition.latency if _good(graph, index) else None
 
 
-def _healed(graph: Graph, index: int) -> list[Edge]:
+def _healed(graph: Graph, index: int, *, again: bool = False) -> list[Edge]:
     """What can happen in a healed world: good events, calls that succeed, clocks that neither of them outruns."""
     latency: float = graph.world.definition.latency
-    good = _good(graph, index)
+    good = _good(graph, index, again=again)
     done = [edge for edge in graph.edges[index] if edge.move.call is not None and edge.move.event.startswith("done")]
     by_event: dict[str, list[Edge]] = {}
     for edge in good:
@@ -99,6 +116,9 @@ def _healed(graph: Graph, index: int) -> list[Edge]:
         if edge.move.call is not None:
             same = [one for one in done if one.move.call is edge.move.call]
             outrun |= _touched(graph, index, same, edge.move.call.length.most)
+    if again and any(covers(family, "heard") for family in graph.world.definition.good.get("open", ())):
+        # the good peer of a connection that is ready speaks in time
+        outrun |= {one.mark for one in graph.nodes[index].armed if one.kind == "silent"}
     timers = [edge for edge in graph.edges[index] if edge.move.clock is not None and edge.move.clock.mark not in outrun]
     closed = [edge for edge in graph.edges[index] if edge.move.cause == "closed"]
     return [*good, *done, *timers, *closed]
@@ -111,7 +131,7 @@ def _touched(graph: Graph, index: int, edges: list[Edge], within: float) -> set[
 
 LAW = Law(
     name="recovers",
-    says="With network and peer healed, `ready` is reached from every live state within a printed time.",
+    says="With network and peer healed, `ready` is reached from every live state within a printed time, and is kept.",
     because="Never reconnects again after one bad night: SUSPENDED, then resumed, then FAILED (ably/ably-go#638);"
     " a resume that fails is resumed for ever (discordeno/discordeno#3907).",
     remedy="give the state a way to ready that a good peer opens (`good:`), or a clock that dials anew",

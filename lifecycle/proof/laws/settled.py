@@ -20,9 +20,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     breaches = []
     for graph in graphs:
 
-        def step(
-            memory: Request, _: int, edge: Edge, graph: Graph = graph
-        ) -> tuple[tuple[Request, ...], str | None]:
+        def step(memory: Request, _: int, edge: Edge, graph: Graph = graph) -> tuple[tuple[Request, ...], str | None]:
             again = graph.world.definition.requests.on_loss == "resend"
             now, what = _after(graph, memory, edge, resend=again)
             asked: tuple[Request, ...] = (now,)

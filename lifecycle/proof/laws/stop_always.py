@@ -16,19 +16,17 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     stop = graphs[0].world.definition.stop
     breaches, slowest = [], 0.0
     for graph in graphs:
-        ways = _stopping(graph, stop)
-        dialled = [way for way in ways.values() if graph.deeds(*way[-1]).opens]
-        for way in dialled[:1]:
-            what = f"`{way[-1][1].move.event}` dials after `{stop}`"
-            breaches.append(Breach(what, graph, way))
-        if dialled:
+        ways, dialled = _stopping(graph, stop)
+        if dialled is not None:
+            what = f"`{dialled[-1][1].move.event}` dials after `{stop}`"
+            breaches.append(Breach(what, graph, dialled))
             continue
         found = longest(graph, ways, lambda index, graph=graph: _unwished(graph, index))  # type: ignore[misc]  # bound early
         if isinstance(found, Endless):
             first = min(found.nodes, key=lambda index: len(ways[index]))
             how = "nothing ends it" if not found.edges else "it may go round for ever"
             what = f"after `{stop}` rest may never come: {how} in {where(graph, first)}"
-            breaches.append(Breach(what, graph, ways[first], found.edges[:4]))
+            breaches.append(Breach(what, graph, ways[first], found.edges))
         else:
             slowest = max(slowest, found[0])
     return Finding(
@@ -48,25 +46,27 @@ def _rests(graph: Graph, index: int) -> bool:
     )
 
 
-def _stopping(graph: Graph, stop: str) -> dict[int, Way]:
-    """Every node on the way from a stop wish to rest, with a way to it; one that dials is the last of its way."""
+def _stopping(graph: Graph, stop: str) -> tuple[dict[int, Way], Way | None]:
+    """Every node on the way from a stop wish to rest, with a way to it; and a way that dials, if there is one."""
     found: dict[int, Way] = {}
     todo: list[int] = []
-
-    def come(edge: Edge, way: Way) -> None:
-        opens = graph.deeds(*way[-1]).opens
-        if edge.target not in found and (opens or not _rests(graph, edge.target)):
+    first = ((i, edge) for i, edge in graph.every() if edge.move.cause == "wish" and edge.move.event == stop)
+    for index, edge in first:
+        way = [*graph.trail(index), (index, edge)]
+        if graph.deeds(index, edge).opens:
+            return found, way
+        if edge.target not in found and not _rests(graph, edge.target):
             found[edge.target] = way
-            if not opens:
-                todo.append(edge.target)
-
-    for index, edge in graph.every():
-        if edge.move.cause == "wish" and edge.move.event == stop:
-            come(edge, [*graph.trail(index), (index, edge)])
+            todo.append(edge.target)
     for index in todo:
         for edge in _unwished(graph, index):
-            come(edge, [*found[index], (index, edge)])
-    return found
+            way = [*found[index], (index, edge)]
+            if graph.deeds(index, edge).opens:
+                return found, way
+            if edge.target not in found and not _rests(graph, edge.target):
+                found[edge.target] = way
+                todo.append(edge.target)
+    return found, None
 
 
 LAW = Law(
