@@ -58,6 +58,7 @@ types: $(MADE)/wheel $(MADE)/lint
 drift: $(MADE)/wheel
 	$(LIFECYCLE) draw --check
 	$(LIFECYCLE) certify specs --check
+	$(LIFECYCLE) certify docs/examples --check
 	$(LIFECYCLE) schema | diff -u $(SCHEMA) -
 
 # By way of a file elsewhere, so that a failure leaves the old schema, and an equal one leaves the wheel.
@@ -66,6 +67,7 @@ derive: $(MADE)/wheel
 	cmp --silent $(MADE)/schema $(SCHEMA) || cp $(MADE)/schema $(SCHEMA)
 	$(LIFECYCLE) draw specs -o diagrams
 	$(LIFECYCLE) certify specs
+	$(LIFECYCLE) certify docs/examples
 	$(VENV)/bin/python -P tests/docs/derive.py
 
 clean:

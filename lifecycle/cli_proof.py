@@ -5,7 +5,7 @@ Law: as the command line's. What is proven goes to stdout, what is broken to std
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from .cli_work import Outcome, prove_all
 from .definition.definition import Definition
 from .definition.read import read
 from .machine.shipped import FOLDER, PATHS
+
+if TYPE_CHECKING:
+    from .proof.report import Report
 
 _PARAMETER = click.option(
     "-p", "given", multiple=True, metavar="NAME=VALUE", help="Prove with another value of a parameter. May be repeated."
@@ -80,10 +83,7 @@ def _show(one: Outcome, *, verbose: bool, diagram: bool) -> None:
         return
     report, broken = one.report, one.report.broken
     if broken is None:
-        told = [f"{row.law}: {row.said}" for row in report.laws if any(letter.isdigit() for letter in row.said)]
-        numbers = [f"{number.name} {number.said}" for number in report.numbers if "half-open" in number.name]
-        size = f"{report.nodes} states, {report.edges} transitions"
-        click.echo("; ".join([f"{report.page}: keeps {len(report.laws)} laws ({size})", *told, *numbers]))
+        click.echo(summary(report))
     else:
         click.echo(broken.text, err=True)
         because = (f"because: {broken.because}",) if broken.because else ()
@@ -96,6 +96,14 @@ def _show(one: Outcome, *, verbose: bool, diagram: bool) -> None:
             state = {True: "kept", False: "broken", None: "not judged"}[row.kept]
             click.echo(f"  law {row.law}: {row.said if row.kept and row.said else state}")
         _print_interface(one.definition)
+
+
+def summary(report: "Report") -> str:
+    """One line about a page that keeps its laws: how many, and its numbers."""
+    told = [f"{row.law}: {row.said}" for row in report.laws if any(letter.isdigit() for letter in row.said)]
+    noticed = [f"{number.name} {number.said}" for number in report.numbers if "half-open" in number.name]
+    size = f"{report.nodes} states, {report.edges} transitions"
+    return "; ".join([f"{report.page}: keeps {len(report.laws)} laws ({size})", *told, *noticed])
 
 
 def _plain(one: Outcome) -> dict[str, Any]:

@@ -47,6 +47,28 @@ def test_the_tutorials_client_prints_what_the_tutorial_says(greeter):
     assert (done.stdout, done.stderr) == (said, "")
 
 
+def test_the_tutorials_page_is_proven_as_the_tutorial_says():
+    """The same line for the page, and the same steps for the mistake."""
+    text = (EXAMPLES / "greeting.yaml").read_text(encoding="utf-8")
+    assert shown("proven") == f"{told(text)}\n"
+    reset = text.replace("{on: welcomed, to: ready}", "{on: welcomed, do: {set: {waiting.attempts: 0}}, to: ready}")
+    assert shown("broken") == f"{told(reset)}\n"
+
+
+def shown(what: str) -> str:
+    """A block of the tutorial."""
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    return re.search(rf"<!-- {what} -->\n```\n(.*?)```", text, re.DOTALL)[1]
+
+
+def told(text: str) -> str:
+    """What is proven of a page, or the line and the steps of its breach."""
+    proven = report(prove(read_text(text, "greeting.yaml")))
+    if proven.broken is None:
+        return summary(proven)
+    return "\n".join([proven.broken.text, *(f"  {line}" for line in proven.broken.lines)])
+
+
 def test_the_tutorials_mistakes_are_told_as_the_tutorial_says():
     """The same two lines."""
     text = (EXAMPLES / "greeting.yaml").read_text(encoding="utf-8")

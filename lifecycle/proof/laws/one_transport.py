@@ -11,7 +11,7 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     breaches = []
     for graph in graphs:
         for node, edge in graph.every():
-            if edge.path is not None and graph.deeds(node, edge).twice:
+            if edge.path is not None and (graph.deeds(node, edge).twice or graph.deeds(node, edge).opens > 1):
                 what = f"`{edge.move.event}` in {where(graph, node)} dials while a transport is still there"
                 breach = Breach(what, graph, [*graph.trail(node), (node, edge)])
                 breaches.append(((edge.move.event, edge.path.clauses), breach))
