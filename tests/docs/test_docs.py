@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from lifecycle import PageError
+from lifecycle.cli_proof import summary
 from lifecycle.definition.read import read, read_text
+from lifecycle.proof.prove import prove
+from lifecycle.proof.report import report
 
 from .derive import ROOT, pages
 
