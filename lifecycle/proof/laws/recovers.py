@@ -78,9 +78,20 @@ def _leaving(graph: Graph) -> Way | None:
     for index in range(len(graph.nodes)):
         if _ready(graph, index):
             for edge in _healed(graph, index, again=True):
-                if not _ready(graph, edge.target):
+                if not _ready(graph, edge.target) and not _limits(graph, index, edge):
                     return [*graph.trail(index), (index, edge)]
     return None
+
+
+def _limits(graph: Graph, index: int, edge: Edge) -> bool:
+    """Whether it is a clock of the state that says ready, or of one around it: then the page limits a life that is well."""
+    definition = graph.world.definition
+    if edge.move.clock is None:
+        return False
+    owner = next(clock.state for clock in definition.clocks if clock.name == edge.move.clock.name)
+    leaves = graph.nodes[index].row.leaves
+    saying = {path for leaf in leaves for path in definition.around(leaf) if definition.states[path].status == "ready"}
+    return any(owner in definition.around(path) for path in saying)
 
 
 def _good(graph: Graph, index: int, *, again: bool = False) -> list[Edge]:
