@@ -84,7 +84,7 @@ def _leaving(graph: Graph) -> Way | None:
 
 
 def _limits(graph: Graph, index: int, edge: Edge) -> bool:
-    """Whether it is a clock of the state that says ready, or of one around it: then the page limits a life that is well."""
+    """Whether it is a clock of the state that says ready, or around it: then the page limits a life that is well."""
     definition = graph.world.definition
     if edge.move.clock is None:
         return False
