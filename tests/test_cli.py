@@ -45,7 +45,7 @@ def test_check_prints_laws_and_numbers(capsys):
     """The line of a good page says how many laws it keeps, and the numbers that it promises."""
     assert run("check", "websocket") == 0
     out, err = capsys.readouterr()
-    assert out.startswith("websocket: keeps 1")
+    assert out.startswith("websocket: keeps 20 laws")
     assert "stop-always: at most 5 s from `disconnect` to rest" in out
     assert "a half-open peer is noticed within 40 s" in out
     assert "states/s" in err
