@@ -41,8 +41,11 @@ HOSTS = {
     "refresh": "resume",
 }
 """Where the mutants of a page that others use are judged."""
-Fate = Literal["equivalent", "form", "generic law", "own law", "number", "classification", "survived"]
-FATES: tuple[Fate, ...] = ("equivalent", "form", "generic law", "own law", "number", "classification", "survived")
+Fate = Literal["equivalent", "form", "generic law", "own law", "number", "classification", "size", "survived"]
+FATES: tuple[Fate, ...] = (
+    "equivalent", "form", "generic law", "own law", "number", "classification", "size", "survived",
+)  # fmt: skip
+"""`size`: only the certificate's count of states and transitions has moved. It tells a reviewer that something has, and not what."""
 _SAME = 1e-6
 _LARGER = 10
 _TOLD_EVERY = 10.0
@@ -107,6 +110,8 @@ class Judge:
             return Outcome(mutant, "classification", "an ending is called otherwise")
         if alike(self.proof, proof):
             return Outcome(mutant, "equivalent", "the same machine")
+        if (proof.nodes, proof.edges) != (self.proof.nodes, self.proof.edges):
+            return Outcome(mutant, "size", "the count of states or transitions")
         return Outcome(mutant, "survived")
 
     def _moved(self, proof: Proof) -> str:
@@ -156,37 +161,41 @@ def counted(rows: list[Outcome]) -> dict[str, Any]:
     """How many there are of each fate, and which share of those that are mistakes is found."""
     counts = Counter(row.fate for row in rows)
     mistakes = len(rows) - counts["equivalent"]
-    killed = mistakes - counts["survived"]
+    noticed = mistakes - counts["survived"]
+    killed = noticed - counts["size"]
     by = Counter(row.by for row in rows if row.fate in ("generic law", "own law", "number"))
     share = round(killed / mistakes, 4) if mistakes else 1.0
     return {
         "mutants": len(rows),
         **{fate: counts[fate] for fate in FATES},
         "killed": share,
+        "with size": round(noticed / mistakes, 4) if mistakes else 1.0,
         "by": dict(by.most_common()),
     }
 
 
 def table(found: dict[str, list[Outcome]]) -> str:
     """All pages as text, and their sum."""
-    heads = ("mutants", *FATES, "killed")
+    heads = ("mutants", *FATES, "killed", "with size")
     wide = max(len(name) for name in (*found, "in all"))
     lines = [f"{'':{wide}}  " + "  ".join(heads)]
     rows = {**found, "in all": [row for rows in found.values() for row in rows]}
     for name, each in rows.items():
         numbers = counted(each)
-        cells = [f"{numbers[head]:>{len(head)}}" for head in heads[:-1]]
-        lines.append(f"{name:{wide}}  " + "  ".join([*cells, f"{numbers['killed']:>6.1%}"]))
+        cells = [f"{numbers[head]:>{len(head)}}" for head in heads[:-2]]
+        lines.append(
+            f"{name:{wide}}  " + "  ".join([*cells, f"{numbers['killed']:>6.1%}", f"{numbers['with size']:>9.1%}"])
+        )
     return "\n".join(lines)
 
 
 def survivors(found: dict[str, list[Outcome]]) -> str:
-    """Each mistake that nothing has found."""
+    """Each mistake that nothing has found, or only the count of what was explored."""
     return "\n".join(
-        f"{name}: {row.mutant.kind}: {row.mutant.what}"
+        f"{name}: {row.fate}: {row.mutant.kind}: {row.mutant.what}"
         for name, rows in found.items()
         for row in rows
-        if row.fate == "survived"
+        if row.fate in ("size", "survived")
     )
 
 

@@ -175,7 +175,7 @@ def test_a_number_is_named(fate) -> None:
 def test_the_own_law_of_a_page(page: Definition, fate) -> None:
     """What survives may be found by a promise of the page."""
     survivor = fate("A13 to `closed`, not `failed`")
-    assert survivor.fate == "survived"
+    assert survivor.fate == "size"
     laws = (Law(sometimes=Situation(in_=("failed",), when=parse("tries == 0"))),)
     mutant = attrs.evolve(survivor.mutant, definition=attrs.evolve(survivor.mutant.definition, laws=laws))
     outcome = Judge.of(attrs.evolve(page, laws=laws))(mutant)
@@ -225,6 +225,7 @@ def test_the_table(judge: Judge, all_of_them: list[Mutant]) -> None:
         Outcome(all_of_them[1], "form"),
         Outcome(all_of_them[2], "survived"),
         Outcome(all_of_them[3], "generic law", "handled"),
+        Outcome(all_of_them[4], "size"),
     ]
-    assert counted(rows)["killed"] == pytest.approx(2 / 3, abs=1e-4)
-    assert "66.7%" in table({"small": rows})
+    assert (counted(rows)["killed"], counted(rows)["with size"]) == (0.5, 0.75)
+    assert "50.0%" in table({"small": rows})
