@@ -11,10 +11,10 @@ import pytest
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.read import read, read_text
 from lifecycle.proof.explore import TooManyStates
-from lifecycle.proof.frames import UNKNOWN, Frame, Frames, find, matches
-from lifecycle.proof.naming import ending, refusal
-from lifecycle.proof.pair import Bounds, Pair
 from lifecycle.proof.two_party import Together, explore_together
+from lifecycle.proof.two_party.frames import UNKNOWN, Frame, Frames, find, matches
+from lifecycle.proof.two_party.naming import ending, refusal
+from lifecycle.proof.two_party.pair import Bounds, Pair
 
 PARTNERS = Path(__file__).parent / "partners"
 

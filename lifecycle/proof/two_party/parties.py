@@ -23,12 +23,12 @@ from lifecycle.machine.phase import Phase, after_effect, after_fact
 from lifecycle.machine.plan import START
 from lifecycle.machine.source import OutOfRange
 from lifecycle.machine.tables import table_of
+from lifecycle.proof.values import Field, valuations
 
 from .frames import UNKNOWN, Frame, Frames, Item, find, number, route
 from .naming import ending, refusal
 from .patience import giving_up, leading, runs
 from .standing import Deed, Standing, Turn
-from .values import Field, valuations
 
 _STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
 _NOTHING: Mapping[str, Any] = {}

@@ -14,8 +14,8 @@ from typing import Literal
 import attrs
 
 from lifecycle.definition.definition import Definition
+from lifecycle.proof.explore import LIMIT, TooManyStates
 
-from .explore import LIMIT, TooManyStates
 from .joint import Move, Node
 from .pair import Bounds, Pair
 

@@ -6,11 +6,9 @@ Law: the first row that fits decides. Nothing is known of texts, so rows that se
 from typing import Any
 
 from lifecycle.definition.page import Cause, Codes
+from lifecycle.definition.sources import UNNAMED
 
 from .frames import matches
-
-UNNAMED = "lost"
-"""What every end is on a page without causes."""
 
 
 def ending(causes: tuple[Cause, ...], how: int | str) -> str:
