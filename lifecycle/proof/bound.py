@@ -138,13 +138,13 @@ def _cost(
     by_guard: Mapping[int, Mapping[Watchdog, float]],
 ) -> float:
     """The longest time from here if this guard overlooks us now; paid when it ends."""
-    price = guard if isinstance(guard, float) else guard.length.most
+    price = guard if isinstance(guard, int | float) else guard.length.most
     found = 0.0 if outer else price
     for index, edge in outer:
         after = by_guard.get(edge.target, {})
         if edge.target not in worst:
             found = max(found, price)
-        elif not isinstance(guard, float) and guard in after and not touches(graph, index, edge, guard):
+        elif not isinstance(guard, int | float) and guard in after and not touches(graph, index, edge, guard):
             found = max(found, after[guard])
         else:
             found = max(found, price + worst[edge.target])

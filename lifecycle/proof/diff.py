@@ -52,7 +52,8 @@ def diff(old: Definition, new: Definition, was: Report | None = None, now: Repor
 
 def weight(changes: tuple[Change, ...]) -> Weight | None:
     """The part of a version number that moves: the heaviest of all; none if nothing changed."""
-    return max((change.weight for change in changes), key=_ORDER.index, default=None)
+    weights: set[Weight] = {change.weight for change in changes}
+    return next((heavy for heavy in reversed(_ORDER) if heavy in weights), None)
 
 
 def _pages(old: Definition, new: Definition) -> Iterator[Change]:

@@ -51,6 +51,7 @@ def _backoff(backoff: Backoff, attempt: int) -> Length:
         return Length(least, (least + most) / 2, most)
     # the longest follows the longest; on average at least what follows the shortest
     shortest, longest = backoff.bounds(1)
+    mean = shortest
     for each in range(2, min(attempt, _LONGEST_ROW) + 1):
         low, high = backoff.bounds(each, shortest)
         shortest, longest, mean = low, backoff.bounds(each, longest)[1], (low + high) / 2

@@ -88,7 +88,7 @@ class Draft:
     def __init__(self, parties: Mapping[str, Party], node: Node) -> None:
         self.parties = parties
         self.at = {"client": node.client, "server": node.server}
-        self.ways = {"client": node.up, "server": node.down}
+        self.ways: dict[str, tuple[Frame, ...]] = {"client": node.up, "server": node.down}
         self.before, self.log, self.ledger, self.query = node, node.log, node.ledger, node.query
         self.doubled = 0
 
