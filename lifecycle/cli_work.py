@@ -78,6 +78,7 @@ def prove_all(names: Sequence[str], given: Mapping[str, Any] | None = None) -> l
 def _outcomes(names: Sequence[str], given: Mapping[str, Any], progress: Progress, task: Any) -> Iterator[Outcome]:
     workers = min(len(names), os.cpu_count() or 1)
     if workers < 2:  # noqa: PLR2004 -- one process needs no other
+        _begin(_Here(progress, task))
         yield from (_prove(name, dict(given)) for name in names)
         return
     context = multiprocessing.get_context("spawn")
@@ -92,6 +93,24 @@ def _outcomes(names: Sequence[str], given: Mapping[str, Any], progress: Progress
         yield from (future.result() for future in futures)
 
 
+@attrs.define
+class _Here:
+    """What a worker tells its progress to, when there is no other process."""
+
+    progress: Progress
+    task: Any
+    known: int = 0
+
+    def put(self, told: tuple[int, int]) -> None:
+        self.known += told[1]
+        _show(self.progress, self.task, self.known)
+
+
+def _show(progress: Progress, task: Any, known: int, pages: int = 0) -> None:
+    rate = f"{known:,} states, {known / (progress.tasks[0].elapsed or 1.0):,.0f}/s"
+    progress.update(task, completed=pages, rate=rate)
+
+
 def _watch(futures: "list[Future[Outcome]]", told: Any, progress: Progress, task: Any) -> None:
     known: dict[int, int] = {}
     while not all(future.done() for future in futures):
@@ -100,9 +119,7 @@ def _watch(futures: "list[Future[Outcome]]", told: Any, progress: Progress, task
             known[worker] = known.get(worker, 0) + done
         except Empty:
             pass
-        elapsed = progress.tasks[0].elapsed or 1.0
-        rate = f"{sum(known.values()):,} states, {sum(known.values()) / elapsed:,.0f}/s"
-        progress.update(task, completed=sum(future.done() for future in futures), rate=rate)
+        _show(progress, task, sum(known.values()), sum(future.done() for future in futures))
 
 
 def _begin(told: Any) -> None:
