@@ -303,8 +303,9 @@ class Law:
 
 @attrs.frozen(kw_only=True)
 class Situation:
-    """Active states and a condition over variables."""
+    """Active states and a condition over variables, after every step or after those of some events."""
 
+    on: tuple[Event, ...] = several("only right after a step that one of these events, or families, has caused")
     in_: tuple[StateName, ...] = several("any of these states is active")
     while_: tuple[StateName, ...] = several("all of these states are active")
     when: Condition | None = maybe("a condition over variables and transport.open")

@@ -105,10 +105,10 @@ def laws() -> str:
     own = [
         "", "¹ Not of a fragment, a page without a role: it is judged in its hosts.", "", "Then the page's own, in page order:", "",
         "| in `laws:` | demands |", "|---|---|",
-        "| `never: {in, while, when}` | after no step are these states active with this condition; the states can be active |",
-        "| `always: {in, while, when}` | whenever these states are active after a step, the condition holds; they can be active |",
+        "| `never: {on, in, while, when}` | after no step (with `on`: that such an event caused) are these states active with this condition; they can be active |",
+        "| `always: {on, in, while, when}` | whenever these states are active after a step (with `on`: that such an event caused), the condition holds; they can be active |",
         "| `leads_to: {from, to}` | from where the first are active the second come, on every way; the first can be active |",
-        "| `sometimes: {in, while, when}` | there is a way to it |",
+        "| `sometimes: {on, in, while, when}` | there is a way to it |",
         "", "## Certificates of the bundled pages", "",
     ]  # fmt: skip
     folder = ROOT / "specs" / "certificates"

@@ -27,7 +27,11 @@ MUTANTS = (
     Mutant("heartbeat", "      HB2: {on: heard, to: alive}\n", "", "websocket", "recovers"),
     # a peer that has gone silent is asked for ever
     Mutant(
-        "heartbeat", "{after: heartbeat_wait, to: dead}", "{after: heartbeat_wait, to: asking}", "websocket", "dead` is never entered"
+        "heartbeat",
+        "{after: heartbeat_wait, to: dead}",
+        "{after: heartbeat_wait, to: asking}",
+        "websocket",
+        "dead` is never entered",
     ),
     # the last attempt is not the last
     Mutant("reconnect", "attempts > max_attempts,", "attempts > max_attempts + 1,", "websocket", "bounded"),

@@ -4,6 +4,7 @@ import pytest
 
 from lifecycle.definition.expression import parse
 from lifecycle.definition.read import read_text, specs
+from lifecycle.errors import PageError
 from lifecycle.proof.intervals import interval
 from lifecycle.proof.prove import prove
 
@@ -247,3 +248,45 @@ clauses: {L6: {on: disconnect, to: closed}}
 def test_an_expression_lies_between_its_ends(text: str, expected: object) -> None:
     """The ends of a length hold for every value between, also where it does not grow with its variable."""
     assert interval(parse(text).tree, {"n": (0, 10)}) == expected
+
+
+SWITCH = """
+lifecycle: 1
+page: p
+role: session
+hears: {disconnect: {}, on_wish: {}, off_wish: {}}
+states:
+  up:
+    status: ready
+    rest: true
+    states:
+      dark: {ignore: [off_wish], clauses: {S1: {on: on_wish, to: bright}}}
+      bright: {ignore: [on_wish], clauses: {S2: {on: off_wish, to: dark}}}
+    clauses: {S3: {on: disconnect, to: over}}
+  over: {status: closed, final: done}
+laws:
+  - LAW
+"""
+
+
+@pytest.mark.parametrize(
+    ("law", "broken"),
+    [
+        ("{never: {on: on_wish, in: up.dark}}", None),
+        ("{never: {on: off_wish, in: up.dark}}", "never after off_wish, up.dark"),
+        ("{never: {on: [off_wish, on_wish], in: over}}", None),
+        ("{sometimes: {on: on_wish, in: up.bright}}", None),
+        ("{sometimes: {on: off_wish, in: up.bright}}", "sometimes after off_wish, up.bright"),
+        ("{always: {on: on_wish, in: up, when: transport.open}}", "always after on_wish, up, when transport.open"),
+    ],
+)
+def test_a_promise_about_the_step_after_an_event(law: str, broken: str | None) -> None:
+    """A promise with `on` is judged only where a step that its event caused has led."""
+    found = judged(SWITCH.replace("LAW", law))
+    assert (found[0] if found else None) == broken
+
+
+def test_a_promise_about_an_event_that_nothing_tells() -> None:
+    """An event in a promise that cannot occur is a mistake of the page."""
+    with pytest.raises(PageError, match="`never` speaks of `of_wish`, which nothing tells: did you mean `off_wish`"):
+        judged(SWITCH.replace("LAW", "{never: {on: of_wish, in: up.dark}}"))

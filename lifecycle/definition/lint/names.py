@@ -48,6 +48,10 @@ def _waited_for(definition: Definition) -> Iterator[tuple[str, str, Spot]]:
                     yield f"`{clause.id}` waits for", event, clause.at / "on" / index
         for index, event in enumerate(state.ignore):
             yield f"{named(state)} ignores", event, state.at / "ignore" / index
+    for number, law in enumerate(definition.laws):
+        for kind in ("never", "always", "sometimes"):
+            for index, event in enumerate(getattr(law, kind).on if getattr(law, kind) is not None else ()):
+                yield f"`{kind}` speaks of", event, definition.at / "laws" / number / kind / "on" / index
     for phase, events in definition.good.items():
         for index, event in enumerate(events):
             yield f"`good: {phase}` has", event, definition.at / "good" / phase / index

@@ -1,16 +1,18 @@
 """The page's own laws: never, always, leads_to, sometimes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
 from lifecycle.definition.page import Law as Written
 from lifecycle.definition.page import Leading, Situation
+from lifecycle.definition.sources import covers
 from lifecycle.definition.units import say_seconds
 from lifecycle.proof.bound import Endless, longest
 from lifecycle.proof.graph import Graph, Node
 from lifecycle.proof.law import Breach, Finding, Law, where
+from lifecycle.proof.watch import Way
 
 Holds = Callable[[Node], bool]
 
@@ -40,7 +42,8 @@ def said(kind: str, given: Situation | Leading) -> str:
     """A promise in one line, close to the page's own words."""
     if isinstance(given, Leading):
         return f"{' or '.join(given.from_)} leads to {' or '.join(given.to)}"
-    parts = [" or ".join(given.in_), " and ".join(given.while_), f"when {given.when}" if given.when else ""]
+    after = f"after {' or '.join(given.on)}" if given.on else ""
+    parts = [after, " or ".join(given.in_), " and ".join(given.while_), f"when {given.when}" if given.when else ""]
     return f"{kind} {', '.join(filter(None, parts))}"
 
 
@@ -82,17 +85,34 @@ def _condition(graph: Graph, when: Expression) -> Holds:
     return holds
 
 
+def _judged(graph: Graph, given: Situation) -> Iterator[tuple[int, Way]]:
+    """Nodes in which a situation is judged, and the last step there: all of them, or those that its events lead to."""
+    if not given.on:
+        yield from ((index, []) for index in range(len(graph.nodes)))
+        return
+    for index, edge in graph.every():
+        caused = any(covers(family, edge.move.event) for family in given.on)
+        # an event that is ignored causes nothing
+        if caused and edge.path is not None and edge.path.clauses:
+            yield edge.target, [(index, edge)]
+
+
 def _never(graphs: Sequence[Graph], given: Situation, says: str, *, always: bool) -> Finding:
     met = False
     for graph in graphs:
         there = situation(graph, given, when=not always)
         holds = _condition(graph, given.when) if always and given.when is not None else None
         context = situation(graph, given, when=False)
-        for index, node in enumerate(graph.nodes):
+        if given.on:
+            # it is enough that the events come, and that the states can be active
+            met = met or (any(True for _ in _judged(graph, given)) and any(map(context, graph.nodes)))
+        for index, last in _judged(graph, given):
+            node = graph.nodes[index]
             met = met or context(node)
             if there(node) and (holds is None or not holds(node)):
                 what = f"`{says}` is broken in {where(graph, index)}{_values(graph, node)}"
-                return Finding("", (Breach(what, graph, graph.trail(index)),))
+                way = [*graph.trail(last[0][0]), *last] if last else graph.trail(index)
+                return Finding("", (Breach(what, graph, way),))
     if not met:
         return Finding("", (Breach(f"`{says}` is kept only because its states are never active together"),))
     return Finding("kept")
@@ -107,7 +127,7 @@ def _values(graph: Graph, node: Node) -> str:
 def _sometimes(graphs: Sequence[Graph], given: Situation, says: str) -> Finding:
     for graph in graphs:
         there = situation(graph, given)
-        if any(there(node) for node in graph.nodes):
+        if any(there(graph.nodes[index]) for index, _ in _judged(graph, given)):
             return Finding("kept")
     return Finding("", (Breach(f"`{says}` never happens"),))
 
