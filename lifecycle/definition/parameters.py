@@ -14,6 +14,8 @@ from .literal import literal
 from .problem import did_you_mean
 from .units import say_seconds, say_size
 
+_STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
+
 
 def parameter_values(definition: Definition, given: Mapping[str, Any], problems: Iterable[str] = ()) -> tuple[Any, ...]:
     """The values of a page's parameters, in its order.
@@ -37,6 +39,20 @@ def parameter_values(definition: Definition, given: Mapping[str, Any], problems:
     if wrong:
         raise WrongParameters(definition.name, [*wrong, f"its parameters are {_listed(definition)}"])
     return tuple(found.values())
+
+
+def supposed_values(definition: Definition, given: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same where nothing is dialled: a url, text or secret that is required and not given has a stand-in.
+
+    Raises:
+        WrongParameters: as `parameter_values`.
+    """
+    standing = {
+        name: _STANDING_IN[parameter.kind]
+        for name, parameter in definition.parameters.items()
+        if parameter.default == page.REQUIRED and parameter.kind in _STANDING_IN
+    }
+    return parameter_values(definition, {**standing, **given})
 
 
 def _value(parameter: page.Parameter, name: str, given: Mapping[str, Any]) -> Any:

@@ -93,7 +93,6 @@ class Deeds:
         phase: the transport's phase after it.
         opens: how often it dials.
         twice: whether it dials while a transport is there.
-        ends: whether an epoch ends.
         stops: marks of clocks and calls that stop.
         touches: those, and the marks of what starts.
     """
@@ -101,12 +100,11 @@ class Deeds:
     phase: Phase
     opens: int
     twice: bool
-    ends: bool
     stops: frozenset[str]
     touches: frozenset[str]
 
 
-_NO_DEEDS = Deeds("half-open", 0, False, False, frozenset(), frozenset())  # noqa: FBT003 -- silence does nothing
+_NO_DEEDS = Deeds("half-open", 0, False, frozenset(), frozenset())  # noqa: FBT003 -- silence does nothing
 
 
 @attrs.define(eq=False)
@@ -156,6 +154,10 @@ class Graph:
             _NO_DEEDS if edge.path is None else self.world.deeds(edge.path, after_fact(phase, edge.move.cause))
         )
         return deeds
+
+    def own(self, index: int) -> list[Edge]:
+        """What the page does by itself in a node: clocks that run out, calls that end."""
+        return [edge for edge in self.edges[index] if edge.move.cause in ("timer", "call")]
 
     def every(self) -> Iterator[tuple[int, Edge]]:
         """Every edge, with the node that it begins at."""

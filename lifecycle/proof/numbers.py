@@ -11,7 +11,7 @@ from lifecycle.definition.definition import Definition
 from lifecycle.definition.units import say_seconds, say_size
 
 from .bound import Endless, longest
-from .graph import Edge, Graph
+from .graph import Graph
 
 
 @attrs.frozen
@@ -27,11 +27,7 @@ def half_open(graphs: Sequence[Graph]) -> float | None:
     slowest = 0.0
     for graph in graphs:
         nodes = [index for index, node in enumerate(graph.nodes) if node.phase == "half-open"]
-
-        def own(index: int, graph: Graph = graph) -> list[Edge]:
-            return [edge for edge in graph.edges[index] if edge.move.cause in ("timer", "call")]
-
-        found = longest(graph, nodes, own, silent=True)
+        found = longest(graph, nodes, graph.own, silent=True)
         if isinstance(found, Endless):
             return None
         slowest = max(slowest, found[0])

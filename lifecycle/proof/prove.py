@@ -11,8 +11,7 @@ from typing import Any
 import attrs
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.page import REQUIRED
-from lifecycle.definition.parameters import parameter_values
+from lifecycle.definition.parameters import supposed_values
 
 from .explore import LIMIT, Progress, explore
 from .graph import Graph
@@ -21,7 +20,6 @@ from .laws import laws
 from .slices import slices
 from .world import World
 
-_STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
 MOST_SETTINGS = 64
 
 
@@ -90,10 +88,11 @@ def prove(
         PageError: an event has too many kinds, or a step does not end.
     """
     settings = tuple(settings_of(definition, given or {}))
+    parts = slices(definition)
     graphs = tuple(
         explore(World(part, tuple(each.values()), whole=definition), limit, progress)
         for each in settings
-        for part in slices(definition)
+        for part in parts
     )
     verdicts: list[Verdict] = []
     rows = laws(definition)
@@ -112,12 +111,7 @@ def settings_of(definition: Definition, given: Mapping[str, Any]) -> Iterator[di
     Raises:
         WrongParameters: `given` does not fit the page.
     """
-    standing = {
-        name: _STANDING_IN[parameter.kind]
-        for name, parameter in definition.parameters.items()
-        if parameter.default == REQUIRED and parameter.kind in _STANDING_IN
-    }
-    values = dict(zip(definition.parameters, parameter_values(definition, {**standing, **given}), strict=True))
+    values = dict(zip(definition.parameters, supposed_values(definition, given), strict=True))
     asked = {name for clause in definition.clauses.values() if clause.when is not None for name in clause.when.names}
     ways = {
         name: (False, True) if parameter.kind == "flag" else parameter.of

@@ -161,7 +161,7 @@ class Asked:
         if field.ranges:
             inside = [x for x in found if is_number(x) and any(low <= x <= high for low, high in field.ranges)]
             found = [*inside, *(end for pair in field.ranges for end in pair)]
-        return list(dict.fromkeys((type(x), x) for x in found) and {(type(x), x): x for x in found}.values())
+        return list({(type(x), x): x for x in found}.values())  # 1 is not true here
 
     def _known(self, node: ast.expr) -> Iterator[Any]:
         match node:

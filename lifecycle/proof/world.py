@@ -9,10 +9,12 @@ from typing import Any
 
 from lifecycle.definition.definition import Clause, Clock, Definition
 from lifecycle.definition.expression import Expression, is_number
-from lifecycle.definition.page import Variable
+from lifecycle.definition.lint.common import effects
+from lifecycle.definition.page import Effect, Variable
 from lifecycle.definition.sources import covers
 from lifecycle.errors import PageError
-from lifecycle.machine.path import Path, Row, Running
+from lifecycle.machine.path import Log, Path, Row, Running
+from lifecycle.machine.path import deeds as actions_of
 from lifecycle.machine.phase import Phase, after_effect, after_fact
 from lifecycle.machine.tables import table_of
 
@@ -64,17 +66,14 @@ class World:
         self._armed: dict[Any, Armed | None] = {}
         self._timers: dict[Armed, Move] = {}
         self._pending: dict[tuple[str, float], Pending] = {}
+        self._logs: dict[Path, Log] = {}
         self._given: dict[Path, tuple[tuple[str, Any], ...]] = {}
-        self._words: dict[Path, tuple[str, ...]] = {}
-        self._passed: dict[Path, frozenset[str]] = {}
         self._deeds: dict[tuple[Path, Phase], Deeds] = {}
 
     @property
     def dials(self) -> bool:
         """Whether some state dials."""
-        return any(effect.word == "open" for state in self.definition.states.values() for effect in state.enter) or any(
-            effect.word == "open" for clause in self.definition.clauses.values() for effect in clause.do
-        )
+        return any(effect.word == "open" for effect, _ in effects(self.definition))
 
     def first_phase(self) -> Phase:
         """The transport's phase before the start."""
@@ -104,16 +103,14 @@ class World:
         """What a path does to the transport, its phase being this."""
         known = self._deeds.get((path, phase))
         if known is None:
-            opens, twice, ends, now = 0, False, False, phase
+            opens, twice, now = 0, False, phase
             for effect, _ in path.effects:
                 if effect.word == "open":
                     opens, twice = opens + 1, twice or now != "none"
-                ends |= effect.word == "drop" and now != "none"
                 now = after_effect(now, effect.word)
             stops = frozenset(_mark(what) for what in path.stops)
             starts = frozenset(_mark(what) for what, _ in path.starts)
-            over = path.after.ended
-            known = Deeds("none" if over else now, opens, twice, ends or over, stops, stops | starts)
+            known = Deeds("none" if path.after.ended else now, opens, twice, stops, stops | starts)
             self._deeds[path, phase] = known
         return known
 
@@ -162,29 +159,31 @@ class World:
 
     def passed(self, path: Path) -> frozenset[str]:
         """Every state that a path enters, be it for a moment."""
-        table = self.table
-        for index in range(len(self._passed), len(table.paths)):
-            entered = (number for kind, number, _ in table.logs[index][2] if kind == "+")
-            self._passed[table.paths[index]] = frozenset(table.plan.states[number].path for number in entered)
-        return self._passed[path]
+        states = self.table.plan.states
+        return frozenset(states[number].path for kind, number, _ in self._log(path) if kind == "+")
 
     def given(self, path: Path) -> tuple[tuple[str, Any], ...]:
         """Variables and the plain numbers that a path sets them to; none is the first value."""
-        table, variables = self.table, self.definition.variables
-        for index in range(len(self._given), len(table.paths)):
-            actions = (table.plan.actions[number].effect for kind, number, _ in table.logs[index][2] if kind == "!")
-            rows = (row for each in actions if each is not None and each.word == "set" for row in each.argument.items())
-            firsts = ((name, variables[name].initial if value is None else value) for name, value in rows)
-            self._given[table.paths[index]] = tuple((name, value) for name, value in firsts if is_number(value))
-        return self._given[path]
+        known = self._given.get(path)
+        if known is not None:
+            return known
+        variables = self.definition.variables
+        rows = (row for each in self._done(path) if each.word == "set" for row in each.argument.items())
+        firsts = ((name, variables[name].initial if value is None else value) for name, value in rows)
+        known = self._given[path] = tuple((name, value) for name, value in firsts if is_number(value))
+        return known
 
     def words(self, path: Path) -> tuple[str, ...]:
         """The words of all effects of a path, assignments included, in order."""
-        table = self.table
-        for index in range(len(self._words), len(table.paths)):
-            actions = (table.plan.actions[number] for kind, number, _ in table.logs[index][2] if kind == "!")
-            self._words[table.paths[index]] = tuple(each.effect.word for each in actions if each.effect is not None)
-        return self._words[path]
+        return tuple(effect.word for effect in self._done(path))
+
+    def _done(self, path: Path) -> Iterator[Effect]:
+        return (action.effect for action in actions_of(self.table.plan, self._log(path)) if action.effect is not None)
+
+    def _log(self, path: Path) -> Log:
+        for index in range(len(self._logs), len(self.table.paths)):
+            self._logs[self.table.paths[index]] = self.table.logs[index][2]
+        return self._logs[path]
 
     def names(self, variables: tuple[Any, ...]) -> dict[str, Any]:
         """Parameters and variables by name."""
@@ -275,7 +274,7 @@ def _loose(definition: Definition) -> Iterator[str]:
     for law in definition.laws:
         for situation in (law.never, law.always, law.sometimes):
             asked |= situation.when.names if situation is not None and situation.when is not None else set()
-    sets = [effect.argument for effect in _effects(definition) if effect.word == "set"]
+    sets = [effect.argument for effect, _ in effects(definition) if effect.word == "set"]
     asked |= {name for name, variable in definition.variables.items() if _counted(variable)}
     while True:
         read = {
@@ -304,13 +303,6 @@ def _counted(variable: Variable) -> bool:
 def _moved(definition: Definition, sets: list[Mapping[str, Any]], name: str) -> bool:
     """Whether it is ever anything but its first value."""
     return any(name in each for each in sets) or any(name in route.keep for route in definition.messages.routes)
-
-
-def _effects(definition: Definition) -> Iterator[Any]:
-    for state in definition.states.values():
-        yield from (*state.enter, *state.exit)
-        for clause in state.clauses:
-            yield from clause.do
 
 
 def _all(armed: tuple[Armed, ...], calls: tuple[Pending, ...]) -> tuple[Armed | Pending, ...]:

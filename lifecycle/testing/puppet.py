@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.page import REQUIRED
-from lifecycle.definition.parameters import parameter_values
+from lifecycle.definition.parameters import supposed_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import LifecycleError
 from lifecycle.machine import effects as out
@@ -21,7 +20,6 @@ from lifecycle.machine.tables import table_of
 
 Told = Literal["opened", "closed", "end", "message", "heard"]
 """What the transport tells, as an event's cause."""
-_STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -49,12 +47,7 @@ class Puppet:
 
     def __init__(self, page: PageLike, /, **parameters: Any) -> None:
         definition = read(page)
-        made_up = {
-            name: _STANDING_IN[each.kind]
-            for name, each in definition.parameters.items()
-            if each.default == REQUIRED and each.kind in _STANDING_IN
-        }
-        self.machine = Machine(table_of(definition), parameter_values(definition, {**made_up, **parameters}))
+        self.machine = Machine(table_of(definition), supposed_values(definition, parameters))
         if definition.role is None and definition.root.needs in ("dialing", "open"):
             # the page that uses a fragment has dialled before it
             self.machine.phase, self.machine.transport = definition.root.needs, 1  # type: ignore[assignment]  # a need is a phase

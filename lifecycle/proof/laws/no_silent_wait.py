@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from lifecycle.definition.units import say_seconds
 from lifecycle.proof.bound import Endless, longest
-from lifecycle.proof.graph import Edge, Graph
+from lifecycle.proof.graph import Graph
 from lifecycle.proof.law import Breach, Finding, Law, where
 
 
@@ -12,9 +12,8 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     """Bound the time in each leaf under a peer that says nothing."""
     breaches, waits = [], dict[str, float]()
     for graph in graphs:
-        edges = _own_edges(graph).__getitem__
         for leaf, nodes in _waiting(graph).items():
-            found = longest(graph, nodes, edges, silent=True)
+            found = longest(graph, nodes, graph.own, silent=True)
             if isinstance(found, Endless):
                 first = found.nodes[0]
                 how = "nothing ends it" if not found.edges else "it goes round for ever"
@@ -30,10 +29,6 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     said = f"at most {say_seconds(waits[slowest])}, in `{slowest}`"
     each = {f"silent wait in {leaf}": seconds for leaf, seconds in waits.items()}
     return Finding(said, (), {"longest silent wait": waits[slowest], **each})
-
-
-def _own_edges(graph: Graph) -> list[list[Edge]]:
-    return [[edge for edge in edges if edge.move.cause in ("timer", "call")] for edges in graph.edges]
 
 
 def _waiting(graph: Graph) -> dict[str, list[int]]:

@@ -11,19 +11,15 @@ def judge(graphs: Sequence[Graph]) -> Finding:
     definition = graphs[0].world.whole
     fired, active, rows = set[str](), set[str](), set[str]()
     for graph in graphs:
-        for edge in graph.firsts:
-            fired.update(edge.path.clauses if edge.path else ())
-        for _, edge in graph.every():
-            fired.update(edge.path.clauses if edge.path else ())
-            rows.update(edge.move.rows)
-        for _, move in graph.left:
-            rows.update(move.rows)
+        edges = [*graph.firsts, *(edge for _, edge in graph.every())]
+        rows.update(row for edge in edges for row in edge.move.rows)
+        rows.update(row for _, move in graph.left for row in move.rows)
         plan = graph.world.table.plan
         active.update(plan.states[number].path for row in {node.row for node in graph.nodes} for number in row.states)
-        # what a step only passes through: finals and junctions
-        for _, edge in (*((-1, first) for first in graph.firsts), *graph.every()):
-            if edge.path is not None and not edge.path.plain:
-                active.update(path for path in _passed(graph, edge.path))
+        for path in {edge.path for edge in edges if edge.path is not None}:
+            fired.update(path.clauses)
+            # also what a step only passes through: finals and junctions
+            active.update(graph.world.passed(path))
     breaches: list[Breach] = []
     breaches += [
         Breach(f"the clause `{clause.id}` can never happen")
@@ -40,11 +36,6 @@ def judge(graphs: Sequence[Graph]) -> Finding:
         if route.raise_ and definition.role != "session" and f"routes/{index}" not in rows:
             breaches.append(Breach(f"the row {index + 1} of routes (`{route.raise_}`) can never occur"))
     return Finding("", tuple(breaches))
-
-
-def _passed(graph: Graph, path: object) -> tuple[str, ...]:
-    found: tuple[str, ...] = graph.world.passed(path)
-    return found
 
 
 def _own(definition: object, path: str) -> bool:

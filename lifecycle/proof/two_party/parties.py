@@ -15,8 +15,8 @@ import attrs
 
 from lifecycle.definition.definition import Clause, Definition
 from lifecycle.definition.expression import Expression, is_number
-from lifecycle.definition.page import REQUIRED, Route
-from lifecycle.definition.parameters import parameter_values
+from lifecycle.definition.page import Route
+from lifecycle.definition.parameters import supposed_values
 from lifecycle.definition.sources import covers
 from lifecycle.machine.path import Path, Row, Running
 from lifecycle.machine.phase import Phase, after_effect, after_fact
@@ -30,7 +30,6 @@ from .naming import ending, refusal
 from .patience import giving_up, leading, runs
 from .standing import Deed, Standing, Turn
 
-_STANDING_IN = {"url": "ws://localhost/", "text": "", "secret": ""}
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -45,13 +44,7 @@ class Party:
     def __init__(self, definition: Definition, most: int) -> None:
         self.definition, self.most = definition, most
         self.table = table_of(definition)
-        declared = definition.parameters.items()
-        standing_in = {
-            name: _STANDING_IN[each.kind]
-            for name, each in declared
-            if each.default == REQUIRED and each.kind in _STANDING_IN
-        }
-        self.parameters = parameter_values(definition, standing_in)
+        self.parameters = supposed_values(definition, {})
         self.settings = dict(zip(definition.parameters, self.parameters, strict=True))
         cursors = {
             name for name, each in definition.variables.items() if (each.kind, each.initial) == ("kept", "number")
