@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     CallFailed,
+    CannotListen,
     ConnectionEnded,
     ConnectionFailed,
     DriverFailed,
@@ -26,6 +27,7 @@ from .errors import (
     PageError,
     RequestFailed,
     RequestTimeout,
+    RequestUnsupported,
     WrongParameters,
 )
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .definition.definition import Definition
     from .definition.read import read
     from .trio.connection import Connection, open
+    from .trio.server import Server, serve
     from .wire.inbox import Discontinuity
 
 _LATER = {
@@ -40,12 +43,15 @@ _LATER = {
     "Definition": "lifecycle.definition.definition",
     "Discontinuity": "lifecycle.wire.inbox",
     "open": "lifecycle.trio.connection",
+    "Server": "lifecycle.trio.server",
     "read": "lifecycle.definition.read",
+    "serve": "lifecycle.trio.server",
 }
 """Imported when first asked for, so that `import lifecycle` stays light."""
 
 __all__ = [
     "CallFailed",
+    "CannotListen",
     "Connection",
     "ConnectionEnded",
     "ConnectionFailed",
@@ -62,9 +68,12 @@ __all__ = [
     "PageError",
     "RequestFailed",
     "RequestTimeout",
+    "RequestUnsupported",
+    "Server",
     "WrongParameters",
     "open",
     "read",
+    "serve",
 ]
 
 

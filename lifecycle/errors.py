@@ -5,8 +5,9 @@ IllegalEvent, WrongParameters    not allowed in this state; do not fit the page
 NotReady                         not ready within the time
 ConnectionFailed, ConnectionEnded       it will not become ready by itself
 NotSent, MaybeDelivered                 what became of a message
-NoRequests, RequestFailed, RequestTimeout     what became of a request
+NoRequests, RequestFailed, RequestUnsupported, RequestTimeout     what became of a request
 CallFailed                       raised by the embedder's own calls
+CannotListen                     a server's port is not to be had
 DriverFailed                     a fault of ours
 """
 
@@ -137,7 +138,25 @@ class NotSent(_AboutConnection):
 
 
 class MaybeDelivered(_AboutConnection):
-    """Some of the message has left, and then the connection was lost."""
+    """Some of the message has left, and nobody knows whether it has arrived."""
+
+
+class CannotListen(LifecycleError):
+    """A server found no place to listen.
+
+    Attributes:
+        host, port: where it wanted to.
+        why: what the system says.
+    """
+
+    side = "caller"
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(host, port, why)
+        self.host, self.port, self.why = host, port, why
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.host} port {self.port}: {self.why}"
 
 
 class NoRequests(LifecycleError):
@@ -169,6 +188,13 @@ class RequestFailed(LifecycleError):
 
     def __str__(self) -> str:
         return f"{self.method} was refused: {self.error}"
+
+
+class RequestUnsupported(RequestFailed):
+    """The peer does not know what was asked for, by the page's `unsupported`."""
+
+    def __str__(self) -> str:
+        return f"{self.method} is not supported by the peer: {self.error}"
 
 
 class RequestTimeout(LifecycleError):

@@ -172,6 +172,12 @@ class Definition:
         return tuple(clock for state in self.root.walk() for clock in state.clocks)
 
     @functools.cached_property
+    def words(self) -> frozenset[str]:
+        """The words of all its effects."""
+        lists = ((state.enter, state.exit, *(clause.do for clause in state.clauses)) for state in self.root.walk())
+        return frozenset(effect.word for each in lists for effects in each for effect in effects)
+
+    @functools.cached_property
     def parents(self) -> Mapping[str, str]:
         """The path of the state around each state; the page itself has none."""
         return {inner.path: state.path for state in self.root.walk() for inner in state.states}

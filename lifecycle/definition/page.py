@@ -51,7 +51,10 @@ Shape = Literal["object", "text", "number", "flag", "duration", "secret"]
 Fields = Mapping[Word, Shape]
 """Fields of an event, arguments or results of a call: name to shape."""
 EFFECTS = ("open", "close", "drop", "send", "ping", "set", "emit", "admit", "refuse", "mark")
-ERROR_WORDS = ("tls", "dns", "refused", "connect", "handshake", "timeout", "eof", "reset", "protocol", "too_big")
+ERROR_WORDS = (
+    *("tls", "dns", "refused", "connect", "handshake", "timeout"),
+    *("eof", "reset", "protocol", "too_big", "inbox_full", "outbox_full"),
+)
 REQUIRED = "required"
 OPTIONAL = "optional"
 
@@ -254,7 +257,7 @@ class Outbox:
 
     items: int = key("the most messages that wait", default=256)
     size: Size = key("the most bytes that wait", default=Size(4 * 1024**2))
-    when_full: Literal["reject", "oldest", "wait"] = key("what gives way", default="reject")
+    when_full: Literal["reject", "oldest", "wait", "close"] = key("what gives way", default="reject")
     until_ready: Length = key("how long a message waits for ready; 0 s: not at all", default=Seconds(15.0))
 
 

@@ -98,12 +98,13 @@ class Machine:
             variables: first values of variables (role server: what the upgrade request brought).
 
         Raises:
-            IllegalEvent: a variable cannot take what is set on entry. The machine is as it was.
+            IllegalEvent: a variable cannot take its first value, or what is set on entry. The machine is as it was.
         """
-        first = tuple(
-            variables.get(name, value) for name, value in zip(self.definition.variables, self.variables, strict=True)
-        )
         try:
+            first = tuple(
+                self._stored(name, variables[name]) if name in variables else value
+                for name, value in zip(self.definition.variables, self.variables, strict=True)
+            )
             changed, path, values = self.table.step(None, START, first, self.parameters, _NOTHING)
         except OutOfRange as error:
             raise self._illegal("start", str(error)) from None
@@ -187,9 +188,11 @@ class Machine:
         old = self.variables[index]
         if value is None or (highest and old is not None and not (is_number(value) and value > old)):
             return
-        ends = (self.value(getattr(self.definition.variables[name], end)) for end in ("min", "max"))
-        new = store(name, self.definition.variables[name])(value, *ends)
-        self.variables = (*self.variables[:index], new, *self.variables[index + 1 :])
+        self.variables = (*self.variables[:index], self._stored(name, value), *self.variables[index + 1 :])
+
+    def _stored(self, name: str, value: Any) -> Any:
+        variable = self.definition.variables[name]
+        return store(name, variable)(value, *(self.value(getattr(variable, end)) for end in ("min", "max")))
 
     def _first(self, event: Event) -> tuple[tuple[Any, ...], Path, tuple[Any, ...]]:
         """A step that was not recorded yet; names outside the page never reach the chart."""
@@ -267,6 +270,7 @@ class Machine:
             case "emit":
                 made.append(out.Emit(argument["name"], value))
             case "refuse":
+                self.phase = after_effect(self.phase, word)
                 made.append(out.Refuse(argument["http"]))
             case "mark":
                 made.append(out.Mark(argument))

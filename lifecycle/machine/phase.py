@@ -22,7 +22,7 @@ def after_effect(phase: Phase, word: str) -> Phase:
     match word:
         case "open":
             return "dialing"
-        case "drop":
+        case "drop" | "refuse":
             return "none"
         case "close" if phase != "none":
             return "closing"

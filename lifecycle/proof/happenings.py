@@ -17,7 +17,7 @@ from .values import ANYTHING, Field
 
 TEXT, NUMBER = Field("text"), Field("number")
 _DIALING = {"tls", "dns", "refused", "connect", "handshake", "timeout"}
-_OPEN = {"tls", "eof", "reset", "timeout", "protocol", "too_big"}
+_OPEN = {"tls", "eof", "reset", "timeout", "protocol", "too_big", "inbox_full", "outbox_full"}
 
 
 @attrs.frozen(eq=False)

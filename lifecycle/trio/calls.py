@@ -5,7 +5,8 @@ Law: a call has a deadline; its result counts only while its state lasts. Whatev
 not abandoned, holds the connection's end: use `abandon_on_cancel=True`.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
 from typing import Any, final
 
 import trio
@@ -16,6 +17,7 @@ from lifecycle.definition.units import seconds
 from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
+from lifecycle.wire.requests import frame
 
 from .host import Host
 
@@ -58,15 +60,35 @@ class Calls:
             self._driver.dispatch(event)
 
     async def _outcome(self, effect: StartCall) -> Event:
+        definition = self._driver.definition
+        yields = definition.calls[effect.name].yields
         try:
-            result = await getattr(self._methods, effect.name)(**effect.arguments)
+            running = getattr(self._methods, effect.name)(**effect.arguments)
+            if yields is not None and not isinstance(running, AsyncGenerator):
+                return self._wrong(effect, f"must be an async generator, for its items are sent as `{yields}`")
+            if yields is None and not isinstance(running, Awaitable):
+                return self._wrong(effect, f"must be an async method; it returned {type(running).__name__}")
+            result = await (self._send_all(running, yields) if isinstance(running, AsyncGenerator) else running)
         except Exception as error:  # noqa: BLE001 -- the page decides what becomes of it
             return self._raised(effect, error)
         try:
-            fields = checked(self._driver.definition, effect.name, result)
+            fields = checked(definition, effect.name, result)
         except ValueError as error:
             return self._failed(effect, "wrong_result", str(error))
         return Event(f"done.{effect.state}", fields, "call", effect.token)
+
+    async def _send_all(self, items: AsyncGenerator[Any, None], name: str | None) -> None:
+        """Send each item in its frame, as fast as the peer takes them."""
+        driver, epoch = self._driver, self._driver.current
+        async with aclosing(items):
+            async for item in items:
+                if epoch is None or driver.current is not epoch:
+                    return
+                epoch.send(frame(driver.definition, str(name), {**driver.machine.names(), "item": item}))
+                await epoch.sendable()
+
+    def _wrong(self, effect: StartCall, what: str) -> Event:
+        return self._failed(effect, "wrong_result", f"`{effect.name}` {what}")
 
     def _raised(self, effect: StartCall, error: Exception) -> Event:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:

@@ -6,48 +6,46 @@ cancelling it, and everything has a bound.
 """
 
 import functools
-import itertools
 import math
 import random
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
-from weakref import WeakSet
 
 import trio
 
-from lifecycle.definition.page import Outbox
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import (
     ConnectionEnded,
     ConnectionFailed,
     IllegalEvent,
-    NoRequests,
+    LifecycleError,
     NotReady,
-    NotSent,
-    RequestTimeout,
 )
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.shipped import bring
 from lifecycle.machine.step import Step
 from lifecycle.machine.tables import table_of
-from lifecycle.wire.requests import frame
+from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ticket import Ticket
 
+from .account import Account, Counters
 from .changes import Changes
-from .dialer import Dialer, websocket_dialer
+from .dialer import Dialer, Opened, websocket_dialer
 from .door import Door, raise_failure
 from .driver import Driver
-from .runnable import refuse_unrunnable
+from .library import DEFAULT
+from .pipe import Pipe, Spawn
+from .replies import MISSING, Reply
+from .runnable import unrunnable
+from .transport import Asking
 
 if TYPE_CHECKING:
     from lifecycle.definition.definition import Definition
 
-HISTORY = 64
 _BELT = 1.0
 
 
@@ -61,7 +59,7 @@ class Connection:
     Args:
         page: a bundled name, a path, or a Definition.
         calls: an object with the async methods that the page calls: a module, an instance.
-        transport: a dialer, in place of WebSocket over TCP.
+        transport: `trio-websocket` (the default), `websockets`, or a dialer of your own.
         tls: an ssl.SSLContext for wss://, in place of the verifying default.
         seed: for jitter; by default it is unpredictable.
         parameters: the page's parameters. Durations are numbers of seconds, texts with a unit, or
@@ -77,22 +75,48 @@ class Connection:
         page: PageLike,
         *,
         calls: object = None,
-        transport: Dialer | None = None,
+        transport: str | Dialer | None = None,
         tls: ssl.SSLContext | None = None,
         seed: int | None = None,
         **parameters: Any,
     ) -> None:
         self.definition: Definition = read(page)
-        refuse_unrunnable(self.definition)
-        values = parameter_values(self.definition, parameters, missing_calls(self.definition, calls))
+        problems = [*unrunnable(self.definition, "client"), *missing_calls(self.definition, calls)]
+        dialer: Dialer = _no_dialer
+        if transport is None or isinstance(transport, str):
+            try:
+                dialer = websocket_dialer(tls, transport or DEFAULT)
+            except ValueError as error:
+                problems.append(str(error))
+        else:
+            dialer = transport
+        values = parameter_values(self.definition, parameters, problems)
+        self._set_up(values, dialer, calls, random.Random(seed))
+
+    @classmethod
+    def accepted(
+        cls,
+        definition: "Definition",
+        values: tuple[Any, ...],
+        calls: object,
+        asking: Asking,
+        pipe: Pipe,
+        subprotocol: str | None,
+    ) -> Self:
+        """The server's side of a connection that a client asks for; used by `Server`."""
+        self = cls.__new__(cls)
+        self.definition = definition
+        self._set_up(values, _no_dialer, calls, random.Random())
+        self._driver.asked(asking, pipe, subprotocol)
+        return self
+
+    def _set_up(self, values: tuple[Any, ...], dialer: Dialer, calls: object, dice: random.Random) -> None:
         table = table_of(self.definition)
         bring(table)
-        machine = Machine(table, values)
-        dice = random.Random(seed)
-        self._driver = Driver(machine, transport or websocket_dialer(tls), calls, self._step, dice)
+        self._driver = Driver(Machine(table, values), dialer, calls, self._step, dice)
         self._driver.over = self._over
-        self._history: deque[Step] = deque(maxlen=HISTORY)
-        self._watchers: WeakSet[Changes] = WeakSet()
+        self._driver.mail.at_rest = self._at_rest_error
+        self._account = Account(self._driver)
         self._door: Door | None = None
 
     # -- what it is like
@@ -115,22 +139,22 @@ class Connection:
     @property
     def next_try(self) -> float | None:
         """Seconds until the next attempt, while waiting for one."""
-        if self.status not in ("waiting", "suspended"):
-            return None
-        due = min(self._driver.clocks(), default=None)
-        return max(0.0, due - trio.current_time()) if due is not None else None
+        return self._account.next_try
 
     @property
     def why(self) -> str:
         """What has happened since the last ready, in words, with the seconds until the next try."""
-        told = "; then ".join(_counted(self._driver.causes))
-        wait = self.next_try
-        return ". ".join(filter(None, (told, f"next try in {wait:.1f} s" if wait is not None else "")))
+        return self._account.why
 
     @property
     def history(self) -> tuple[Step, ...]:
-        """The last steps, oldest first."""
-        return tuple(self._history)
+        """The last 64 steps, oldest first."""
+        return tuple(self._account.history)
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted since it began."""
+        return self._account.counters
 
     @property
     def variables(self) -> Mapping[str, Any]:
@@ -140,11 +164,7 @@ class Connection:
 
     def changes(self) -> Changes:
         """Every step from now on: `async for step in connection.changes()`. Bounded; what is missed is counted."""
-        watcher = Changes()
-        self._watchers.add(watcher)
-        if self._driver.finished:
-            watcher.end()
-        return watcher
+        return self._account.changes()
 
     # -- what it does
 
@@ -188,67 +208,57 @@ class Connection:
             A ticket that tells its fate, also to a caller that was cancelled.
 
         Raises:
-            NotSent: it cannot be sent, or waits for nothing.
+            NotSent: there is no room for it, or no connection will come.
         """
-        error = self._at_rest_error()
-        if error is not None:
-            raise NotSent("the message was not sent", cause=str(error()))
-        outbox = self.definition.messages.outbox or Outbox()
-        return self._driver.mail.post(message, self._driver.machine.value(outbox.until_ready))
+        return self._driver.mail.post(message)
 
     async def send(self, message: Any) -> Ticket:
         """Send a message: return when its last byte was given to the system.
 
-        While the connection is not ready, the message waits as the page says.
+        While the connection is not ready, or the outbox is full, the message waits as the page says.
 
         Raises:
             NotSent: no byte of it has left.
             MaybeDelivered: some of it has, and then the connection was lost.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        ticket = self.post(message)
-        await self._driver.mail.sent(ticket)
-        return ticket
+        return await self._driver.mail.send(message)
 
     async def request(
         self,
         method: str,
         params: Any = None,
         timeout: float | None = None,  # noqa: ASYNC109 -- RequestTimeout tells of what
+        *,
+        fallback: Any = MISSING,
     ) -> Any:
-        """Ask the peer and wait for its answer.
+        """Ask the peer and wait for its answer; who is cancelled meanwhile withdraws or cancels what he asked.
 
         Args:
             method: what is asked for; the request frame's `=method`.
             params: with what; its `=params`.
             timeout: seconds for the answer, in place of the page's.
+            fallback: what to return where the peer does not support the method.
 
         Raises:
             NoRequests: the page has none.
             RequestFailed: the peer refuses; its words are in `error`.
+            RequestUnsupported: the peer does not support the method, and there is no fallback.
             RequestTimeout: no answer came.
             NotSent, MaybeDelivered: the connection was lost before an answer came.
         """
-        requests = self.definition.requests
-        if requests is None:
-            raise NoRequests(self.definition.name)
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self._raise_at_rest()
-        machine, mail = self._driver.machine, self._driver.mail
-        seconds = machine.value(requests.timeout) if timeout is None else timeout
-        id_ = mail.requests.next_id()
-        names = {**machine.names(), "id": id_, "method": method, "params": params}
+        return await self._driver.mail.request(method, params, timeout, fallback)
 
-        def timed() -> None:
-            when = trio.current_time() + seconds
-            self._driver.timers.set(
-                ("request", id_), when, lambda _: mail.requests.fail(id_, RequestTimeout(method, seconds))
-            )
-            self._driver.armed()
+    def ask(self, method: str, params: Any = None, timeout: float | None = None) -> Reply:
+        """Ask the peer, without waiting: `request` in two halves.
 
-        return await mail.request(
-            method, frame(self.definition, str(requests.send), names), id_, machine.value(requests.until_ready), timed
-        )
+        Returns:
+            The reply to come: `await reply.wait()`, or `reply.cancel()`.
+
+        Raises:
+            NoRequests: the page has none.
+            NotSent: there is no room for it, or no connection will come.
+        """
+        return self._driver.mail.ask(method, params, timeout)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         """Messages and, in their place, Discontinuity marks; stops when closed, raises when failed."""
@@ -257,15 +267,20 @@ class Connection:
     async def __anext__(self) -> Any:
         """The next message or mark."""
         try:
-            return await self._driver.mail.receive(self._raise_at_rest)
+            return await self._driver.mail.receive()
         except ConnectionEnded:
             raise StopAsyncIteration from None
 
-    async def aclose(self) -> None:
-        """Say goodbye, wait until the page has closed, and end. Again is no harm."""
+    async def aclose(self, wish: str | None = None, **fields: Any) -> None:
+        """Say goodbye, wait until the page has closed, and end. Again is no harm.
+
+        Args:
+            wish: which one the page is told; by default its wish to end.
+            fields: of the wish.
+        """
         driver = self._driver
         try:
-            self._wish_end()
+            self._wish_end(wish or self.definition.stop, fields)
             while not driver.finished and self.status not in ("closed", "failed", "idle"):
                 last = max(driver.clocks(), default=0.0)
                 with trio.move_on_at(max(trio.current_time(), last) + _BELT) as belt:
@@ -330,20 +345,17 @@ class Connection:
 
     def _over(self) -> None:
         self._driver.mail.finish(self._at_rest_error())
-        for watcher in list(self._watchers):
-            watcher.end()
+        self._account.end()
 
-    def _wish_end(self) -> None:
-        if not self._driver.finished and self.definition.stop in self.definition.hears:
+    def _wish_end(self, wish: str, fields: Mapping[str, Any]) -> None:
+        if not self._driver.finished and wish in self.definition.hears:
             try:
-                self.tell(self.definition.stop)
+                self.tell(wish, **fields)
             except IllegalEvent:
                 self._driver.finish()
 
     def _step(self, step: Step) -> None:
-        self._history.append(step)
-        for watcher in list(self._watchers):
-            watcher.put(step)
+        self._account.put(step)
         error = self._at_rest_error()
         if error is not None and step.status != step.status_before:
             self._driver.mail.rest(error)
@@ -367,18 +379,15 @@ class Connection:
             raise error()
 
 
-def _counted(causes: Iterable[str]) -> Iterator[str]:
-    """The same cause several times in a row is told once, with how often."""
-    for cause, same in itertools.groupby(causes):
-        often = len(list(same))
-        yield cause if often == 1 else f"{cause} ({often} times)"
+async def _no_dialer(_: DialRequest, __: Spawn, ___: Opened) -> None:
+    raise LifecycleError("a server's page does not dial")
 
 
 def open(
     page: PageLike,
     *,
     calls: object = None,
-    transport: Dialer | None = None,
+    transport: str | Dialer | None = None,
     tls: ssl.SSLContext | None = None,
     seed: int | None = None,
     **parameters: Any,

@@ -8,6 +8,7 @@ instead of a task that happened to be there.
 
 import contextvars
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,26 +16,31 @@ from typing import Any, final
 
 import trio
 
-from lifecycle.errors import IllegalEvent, LifecycleError
+from lifecycle.errors import IllegalEvent
 from lifecycle.machine import effects as do
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
-from lifecycle.wire.codec import encode
-from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
-from lifecycle.wire.ending import ErrorEnding
-from lifecycle.wire.inbox import Discontinuity
+from lifecycle.wire.ending import ErrorWord
+from lifecycle.wire.upgrade import first_values
 
 from .calls import Calls
+from .carry import carry_out, drop, mark
 from .dialer import Dialer
 from .epoch import Epoch
 from .mail import Mail
 from .parking import Parking
+from .pipe import Pipe
 from .timers import Timers
+from .transport import Asking
+from .verdict import STALL, Silence, asks_for_life
+from .watch import Watch
 
 log = logging.getLogger("lifecycle.driver")
 _TRYING = ("connecting", "authenticating", "ready")
 _CAUSES = 8
+_CATCH_UP = 0.05
+"""Seconds that a loop which was stalled has for reading, before its late timers are believed."""
 
 
 @final
@@ -50,21 +56,64 @@ class Driver:
 
     Attributes:
         current: the epoch that is heard.
-        epoch: how many dials there were.
+        epoch: how many transports there were.
         causes: what went wrong since the last ready, in words.
         changed: who waits for any change.
         refused, unrouted: facts that the state did not allow, messages that no route took.
         failure: the fault of ours that ended it.
         failed: called when that happens.
         over: called once, when it has ended.
+        waits: the last wait of each clock that has a backoff, in seconds.
+        emitted: what the page has told in this step.
+        continuous: whether it was said what became of the stream, since the last dial.
+        gap: what ended the last epoch, in words.
+        now: the event of this step, in words.
     """
+
+    __slots__ = (
+        "_alarm",
+        "_busy",
+        "_context",
+        "_engine",
+        "_late",
+        "_nursery",
+        "_queue",
+        "_slept",
+        "_slept_at",
+        "_tell",
+        "calls",
+        "causes",
+        "changed",
+        "continuous",
+        "current",
+        "definition",
+        "dialer",
+        "dice",
+        "emitted",
+        "epoch",
+        "failed",
+        "failure",
+        "finished",
+        "gap",
+        "machine",
+        "mail",
+        "now",
+        "over",
+        "refused",
+        "timers",
+        "unrouted",
+        "waits",
+    )
 
     def __init__(
         self, machine: Machine, dialer: Dialer, calls: object, tell: Callable[[Step], None], dice: random.Random
     ) -> None:
         self.machine, self.definition = machine, machine.definition
         self.timers = Timers()
-        self.mail = Mail(self.definition, self.timers, self.armed)
+        self.mail = Mail(self.definition, self.timers, self.armed, machine.names)
+        self.mail.overfull, self.mail.resume = self._overfull, self._resume
+        self.dialer, self.dice = dialer, dice
+        self.calls = Calls(self, calls)
         self.current: Epoch | None = None
         self.epoch = self.refused = self.unrouted = 0
         self.causes: list[str] = []
@@ -73,19 +122,19 @@ class Driver:
         self.failure: BaseException | None = None
         self.failed: Callable[[], object] = lambda: None
         self.over: Callable[[], object] = lambda: None
-        self._dialer, self._tell, self._dice = dialer, tell, dice
-        self._calls = Calls(self, calls)
+        self.waits: dict[str, float] = {}
+        self.emitted: dict[str, Any] = {}
+        self.continuous = True
+        self.gap = self.now = ""
+        self._tell = tell
         self._context = contextvars.copy_context()
         self._nursery: trio.Nursery | None = None
         self._engine = Parking()
         self._alarm: trio.CancelScope | None = None
         self._queue: deque[Event] = deque()
         self._busy = False
-        self._emitted: dict[str, Any] = {}
-        self._waits: dict[str, float] = {}
-        self._continuous = True
-        self._gap = ""
-        self._now = ""
+        self._late = self._slept = 0.0
+        self._slept_at = -math.inf
 
     # -- life
 
@@ -94,23 +143,41 @@ class Driver:
         """Whether it has started, or can no more."""
         return self._nursery is not None or self.finished
 
+    def asked(self, asking: Asking, pipe: Pipe, subprotocol: str | None) -> None:
+        """Before `begin`, role server: a client asks to connect."""
+        self.epoch = 1
+        self.current = Epoch(self, self.machine.transport, 1)
+        self.current.asked(asking, pipe, subprotocol)
+
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the machine and the engine in a nursery."""
         self._nursery, self._busy = nursery, True
         self.spawn(self._run)
+        Watch.of_run().join(self)
         try:
-            self._carry_out(self.machine.start())
+            self.now = "the start"
+            carry_out(self, self.machine.start(self._first_values()))
         except Exception as error:  # noqa: BLE001 -- a fault of ours ends the connection, and is told at its door
             self.fail(error)
         self._drain()
+
+    def _first_values(self) -> dict[str, Any]:
+        epoch = self.current
+        if epoch is None or epoch.upgrade is None:
+            return {}
+        if not {"admit", "refuse"} & self.definition.words:
+            epoch.admit()
+        return first_values(self.definition, epoch.upgrade)
 
     def finish(self) -> None:
         """End at once: nothing is left running, everything has its fate. Again is no harm."""
         if self.finished:
             return
         self.finished = True
-        self._calls.cancel_all()
-        self._drop()
+        if self._nursery is not None:
+            Watch.of_run().leave(self)
+        self.calls.cancel_all()
+        drop(self)
         self.timers.clear()
         self._queue.clear()
         self._engine.wake()
@@ -171,15 +238,15 @@ class Driver:
 
     def _step(self, event: Event) -> IllegalEvent | None:
         machine, before, stale = self.machine, self.machine.row, self.machine.stale
-        self._emitted = {}
+        self.emitted = {}
         try:
             effects = machine.receive(event)
         except IllegalEvent as error:
             return self._not_allowed(event, error)
         if machine.stale != stale:
             return None
-        self._now = self._said(event)
-        self._carry_out(effects)
+        self.now = self._said(event)
+        carry_out(self, effects)
         path = machine.trace[-1]
         say = str(
             next((s for c in path.clauses if (s := self.definition.clauses[c].say)), None)
@@ -197,7 +264,7 @@ class Driver:
                 after=machine.states,
                 status_before=before.status,
                 status=machine.status,
-                emitted=self._emitted,
+                emitted=self.emitted,
                 cause=event.words,
                 say=say,
             )
@@ -208,7 +275,12 @@ class Driver:
         """An event in words."""
         if event.cause == "timer":
             clock = next(clock for clock in self.definition.clocks if clock.name == event.name)
-            return f"`{clock.text}` has run out in {clock.state}"
+            said = f"`{clock.text}` has run out in {clock.state}"
+            if self.current is None or not asks_for_life(self.definition, clock):
+                return said
+            heard_at = self.current.heard_at
+            slept = self._slept if self._slept_at >= heard_at else 0.0
+            return f"{said}: {Silence(trio.current_time() - heard_at, self._late, slept)}"
         return event.words or event.name
 
     def _remember(self, event: Event, before: str, say: str) -> None:
@@ -217,7 +289,7 @@ class Driver:
         if now == "ready" and before != "ready":
             self.causes.clear()
         elif event.words or say or (event.cause == "timer" and before in _TRYING and now not in _TRYING):
-            self.causes.append(" — ".join(filter(None, (say, self._now))))
+            self.causes.append(" — ".join(filter(None, (say, self.now))))
             del self.causes[:-_CAUSES]
 
     def _not_allowed(self, event: Event, error: IllegalEvent) -> IllegalEvent | None:
@@ -241,89 +313,8 @@ class Driver:
 
     def _tell_gap(self) -> None:
         """Ready again, and the page has not said what became of the stream: nobody knows."""
-        if not self._continuous:
-            self._mark(do.Mark("lost"))
-
-    # -- effects
-
-    def _carry_out(self, effects: tuple[do.Effect, ...]) -> None:
-        for effect in effects:
-            _CARRIED[type(effect)](self, effect)
-
-    def _open(self, effect: do.Open) -> None:
-        self.epoch += 1
-        self._continuous = self.epoch == 1
-        epoch = self.current = Epoch(self, effect.token, self.epoch)
-        try:
-            limit = self.definition.messages.limit or DEFAULT_LIMIT
-            request = DialRequest.parse(
-                str(effect.url), effect.query, effect.headers, self.definition.dial.subprotocols, limit
-            )
-        except ValueError as error:
-            epoch.end(ErrorEnding("connect", str(error)))
-            return
-        self.spawn(lambda: epoch.dial(self._dialer, request))
-
-    def _close(self, effect: do.Close) -> None:
-        if self.current is not None:
-            self.current.close(effect.code, effect.reason)
-
-    def _drop(self, _: do.Drop | None = None) -> None:
-        epoch, self.current = self.current, None
-        if epoch is not None:
-            self._gap = epoch.loss or self._now
-            self.mail.detach(self._gap)
-            epoch.drop()
-
-    def _ping(self, _: do.Ping) -> None:
-        if self.current is not None and self.current.transport is not None:
-            self.current.transport.ping()
-
-    def _send(self, effect: do.Send) -> None:
-        if self.current is not None and self.current.transport is not None:
-            try:
-                self.current.transport.send(encode(self.mail.codec, effect.value))
-            except trio.BrokenResourceError:  # its end is on its way, and will be told
-                log.debug("%s: the frame %s was not sent", self.definition.name, effect.frame)
-
-    def _emit(self, effect: do.Emit) -> None:
-        self._emitted[effect.name] = effect.fields
-
-    def _mark(self, effect: do.Mark) -> None:
-        self._continuous = True
-        if self.mail.delivered:
-            self.mail.mark(Discontinuity(effect.kind, why=self._gap))
-
-    def _start_clock(self, effect: do.StartClock) -> None:
-        seconds = effect.seconds
-        if seconds is None and effect.backoff is not None:
-            name = effect.clock.name
-            previous = self._waits.get(name) if effect.attempt > 1 else None
-            seconds = self._waits[name] = self._dice.uniform(*effect.backoff.bounds(effect.attempt, previous))
-        self._arm_clock(effect, trio.current_time() + (seconds or 0.0), seconds or 0.0)
-
-    def _arm_clock(self, effect: do.StartClock, when: float, seconds: float) -> None:
-        self.timers.set(effect.clock.name, when, lambda _: self._run_out(effect, seconds))
-        self.armed()
-
-    def _run_out(self, effect: do.StartClock, seconds: float) -> None:
-        heard_at = self.current.heard_at if self.current is not None else 0.0
-        if effect.clock.kind == "silent" and heard_at + seconds > trio.current_time():
-            self._arm_clock(effect, heard_at + seconds, seconds)
-        else:
-            self.dispatch(Event(effect.clock.name, cause="timer", token=effect.token))
-
-    def _stop_clock(self, effect: do.StopClock) -> None:
-        self.timers.cancel(effect.clock.name)
-
-    def _start_call(self, effect: do.StartCall) -> None:
-        self._calls.start(effect)
-
-    def _stop_call(self, effect: do.StopCall) -> None:
-        self._calls.stop(effect)
-
-    def _server_only(self, effect: do.Admit | do.Refuse) -> None:
-        raise LifecycleError(f"{type(effect).__name__} is for servers")
+        if not self.continuous:
+            mark(self, do.Mark("lost"))
 
     # -- the engine
 
@@ -341,31 +332,42 @@ class Driver:
         """There is something to receive."""
         self._engine.wake()
 
+    def _resume(self) -> None:
+        if self.current is not None:
+            self.current.readable()
+        self.wake()
+
+    def _overfull(self, word: ErrorWord, words: str) -> None:
+        if self.current is not None:
+            self.current.overfull(word, words)
+
+    def slept(self, seconds: float) -> None:
+        """The machine has slept: the page's clocks count that, but for those that prove health or wait for a sign."""
+        log.info("%s: this machine slept for %.1f s", self.definition.name, seconds)
+        self._slept, self._slept_at = seconds, trio.current_time()
+        proofs = {clause.clock for clause in self.definition.clauses.values() if clause.proof}
+        for clock in self.definition.clocks:
+            waits = clock.kind == "after" and asks_for_life(self.definition, clock)
+            if clock not in proofs and not waits:
+                self.timers.hasten(clock.name, seconds)
+        if self.current is not None:
+            self.current.heard_at -= seconds
+
     async def _run(self) -> None:
         while not self.finished:
+            self._late = trio.current_time() - self.timers.next()
+            if self._late > STALL:  # what came meanwhile is read before anybody is judged by his silence
+                await self._listen(trio.current_time() + _CATCH_UP)
             for key, what in self.timers.due(trio.current_time()):
                 what(key)
-            with trio.CancelScope(deadline=self.timers.next()) as self._alarm:
-                while not self.finished:
-                    epoch = self.current
-                    if epoch is not None and epoch.receiving:
-                        await epoch.receive()
-                    else:
-                        await self._engine.wait()
+            self._late = 0.0
+            await self._listen(self.timers.next())
 
-
-_CARRIED: dict[type, Callable[[Driver, Any], None]] = {
-    do.Open: Driver._open,  # noqa: SLF001 -- the same class, here and below
-    do.Close: Driver._close,  # noqa: SLF001
-    do.Drop: Driver._drop,  # noqa: SLF001
-    do.Ping: Driver._ping,  # noqa: SLF001
-    do.Send: Driver._send,  # noqa: SLF001
-    do.Emit: Driver._emit,  # noqa: SLF001
-    do.Mark: Driver._mark,  # noqa: SLF001
-    do.StartClock: Driver._start_clock,  # noqa: SLF001
-    do.StopClock: Driver._stop_clock,  # noqa: SLF001
-    do.StartCall: Driver._start_call,  # noqa: SLF001
-    do.StopCall: Driver._stop_call,  # noqa: SLF001
-    do.Admit: Driver._server_only,  # noqa: SLF001
-    do.Refuse: Driver._server_only,  # noqa: SLF001
-}
+    async def _listen(self, until: float) -> None:
+        with trio.CancelScope(deadline=until) as self._alarm:
+            while not self.finished:
+                epoch = self.current
+                if epoch is not None and epoch.receiving:
+                    await epoch.receive()
+                else:
+                    await self._engine.wait()

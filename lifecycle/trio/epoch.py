@@ -1,52 +1,88 @@
-"""One dial, and the connection that came of it.
+"""One connection by one transport: dialled, or asked for by a client, and what came of it.
 
 Law: an epoch is used once. What it tells is fenced by identity: once the driver has another one,
 or none, nothing that this one says is heard. It ends with its scope; no task of it is left.
 """
 
 import logging
-from typing import Literal, final
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import trio
 
 from lifecycle.machine.events import Event
 from lifecycle.wire.causes import Refusal, Verdict, classify
-from lifecycle.wire.codec import Message, Undecodable, decode, length
+from lifecycle.wire.codec import Message, Undecodable, decode, encode, length
 from lifecycle.wire.dial_request import DialRequest
-from lifecycle.wire.ending import Ending, ErrorEnding
+from lifecycle.wire.ending import Ending, ErrorEnding, ErrorWord
+from lifecycle.wire.outbox import HIGH_WATER
 from lifecycle.wire.routes import Outcome, route
 
 from .dialer import Dialer
 from .host import Host
+from .parking import Parking
 from .pipe import Pipe
-from .transport import Transport, TransportFailed
+from .transport import Asking, Batch, Transport, TransportFailed
+
+if TYPE_CHECKING:
+    from lifecycle.wire.upgrade import Upgrade
 
 log = logging.getLogger("lifecycle.epoch")
 _UNREADABLE = 1007
+_TOO_MUCH = 1008
 
 
 @final
 class Epoch:
-    """One dial.
+    """One transport's life. It is the sink of a transport that pushes.
 
     Args:
         driver: whom it tells.
         token: what the machine knows it by.
-        number: which dial it is, counted from 1.
+        number: which transport it is, counted from 1.
 
     Attributes:
         transport: the connection, while there is one.
+        upgrade: what the client asks for, role server.
         heard_at: when bytes came last, by the connection's clock.
         loss: what ended it, in words.
     """
 
+    __slots__ = (
+        "_asking",
+        "_definition",
+        "_driver",
+        "_early",
+        "_over",
+        "_pipe",
+        "_pushed",
+        "_rest",
+        "_roomless",
+        "_scope",
+        "_subprotocol",
+        "heard_at",
+        "loss",
+        "number",
+        "token",
+        "transport",
+        "upgrade",
+    )
+
     def __init__(self, driver: Host, token: int, number: int) -> None:
         self.token, self.number = token, number
         self.transport: Transport | None = None
+        self.upgrade: Upgrade | None = None
         self.heard_at = trio.current_time()
         self.loss = ""
         self._driver, self._definition = driver, driver.definition
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
+        self._pipe: Pipe | None = None
+        self._asking: Asking | None = None
+        self._subprotocol: str | None = None
+        self._early: list[Any] = []
+        self._rest: deque[Message] | None = None
+        self._roomless: Parking | None = None
+        self._pushed = False
         self._over = False  # its end was told
 
     @property
@@ -54,10 +90,19 @@ class Epoch:
         """Whether the driver still listens."""
         return self._driver.current is self
 
+    @property
+    def receiving(self) -> bool:
+        """Whether there is something to wait for, and room for what comes."""
+        return self.transport is not None and not (self._over or self._pushed) and self._driver.mail.reading
+
+    # -- how it begins
+
     async def dial(self, dialer: Dialer, request: DialRequest) -> None:
-        """Dial, and stay as long as the connection."""
+        """Dial, and be the host of the transport for as long as it needs one."""
         ending: Ending = ErrorEnding("eof", "the connection ended while it was made")
-        with self._scope:
+        with trio.CancelScope() as self._scope:
+            if not self.current:  # it was given up before its first step
+                return
             try:
                 await dialer(request, self._driver.spawn, self._opened)
             except TransportFailed as failed:
@@ -69,51 +114,163 @@ class Epoch:
         if not self.current:
             transport.abort()
             return
-        self.transport = transport
+        self._join(transport, pipe)
+        self._tell(Event("opened", cause="opened", token=self.token))
+        self._listen()
+
+    def asked(self, asking: Asking, pipe: Pipe, subprotocol: str | None) -> None:
+        """A client asks to connect; `admit` or `refuse` answers."""
+        self._asking, self._pipe, self._subprotocol = asking, pipe, subprotocol
+        self.upgrade = asking.upgrade
+
+    def admit(self) -> None:
+        """Accept what was asked for."""
+        asking, self._asking = self._asking, None
+        if asking is None or self._pipe is None:
+            return
+        try:
+            self._join(asking.admit(self._subprotocol), self._pipe)
+        except trio.BrokenResourceError:
+            self.end(ErrorEnding("eof", "the client has gone before it was answered"))
+            return
+        early, self._early = self._early, []
+        for value in early:
+            self.send(value)
+        self._listen()
+
+    def refuse(self, status: int) -> None:
+        """Answer what was asked for with a status of HTTP."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.refuse(status, {})
+
+    def _join(self, transport: Transport, pipe: Pipe) -> None:
+        self.transport, self._pipe = transport, pipe
         self.heard_at = trio.current_time()
         pipe.heard = self._hear
         self._driver.mail.attach(transport, pipe, self.number)
-        self._tell(Event("opened", cause="opened", token=self.token))
-        self._driver.wake()
+        pipe.drained = self._drained
+
+    def _listen(self) -> None:
+        if self.current and self.transport is not None:
+            self._pushed = self.transport.attach(self)
+            self._driver.wake()
+
+    # -- what it does
+
+    def send(self, value: Any) -> None:
+        """Send a frame of the page; before a client is admitted it waits for that.
+
+        Raises:
+            TypeError, ValueError: the codec cannot write it.
+        """
+        message = encode(self._driver.mail.codec, value)
+        if self.transport is None:
+            if self._asking is not None:
+                self._early.append(value)
+            return
+        try:
+            self.transport.send(message)
+        except trio.BrokenResourceError:  # its end is on its way, and will be told
+            log.debug("%s: a frame was not sent", self._definition.name)
+
+    async def sendable(self) -> None:
+        """Wait until what was sent has left, but for a little; returns at once if nothing can be sent any more."""
+        while self._pipe is not None and self._pipe.given - self._pipe.sent >= HIGH_WATER and not self._done:
+            self._roomless = self._roomless or Parking()
+            await self._roomless.wait()
+
+    @property
+    def _done(self) -> bool:
+        return self._over or not self.current
+
+    def _drained(self) -> None:
+        self._driver.mail.flush()
+        if self._roomless is not None:
+            self._roomless.wake()
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye; the peer's answer, or our giving up on the dial, is `closed`."""
         if self.transport is not None:
             self.transport.close(code, reason)
         else:
-            self._scope.cancel()
+            self._cancel()
             self._tell(Event("closed", cause="closed", token=self.token))
 
     def drop(self) -> None:
         """End at once."""
         if self.transport is not None:
             self.transport.abort()
-        self._scope.cancel()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+        if self._roomless is not None:
+            self._roomless.wake()
+
+    # -- what comes
 
     async def receive(self) -> None:
         """Wait for messages, and tell what becomes of them; returns when there is nothing to wait for."""
+        if self._rest:
+            await trio.lowlevel.checkpoint()
+            self._absorb(self._rest)
+            return
         transport = self.transport
         if transport is None:
             return
         batch = await transport.receive()
-        for message in batch:
-            if not self.current:
-                return
-            self._message(message)
+        if len(batch) == 1:
+            if self.current:
+                self._message(batch[0])
+        elif batch:
+            self._absorb(deque(batch))
         # it may have ended already while messages that came before are still to be received
-        if not batch and transport.ended is not None:
+        elif transport.ended is not None:
             self.end(transport.ended)
 
-    @property
-    def receiving(self) -> bool:
-        """Whether there is something to wait for."""
-        return self.transport is not None and not self._over
+    def _absorb(self, batch: deque[Message]) -> None:
+        mail = self._driver.mail
+        while batch and self.current and mail.reading:
+            self._message(batch.popleft())
+        self._rest = batch or None
+
+    def put(self, batch: Batch) -> None:
+        """Take what a transport pushes."""
+        for message in batch:
+            if self.current:
+                self._message(message)
+
+    async def room(self) -> None:
+        """Wait until more may be read."""
+        while not self._driver.mail.reading and not self._done:
+            self._roomless = self._roomless or Parking()
+            await self._roomless.wait()
+
+    def readable(self) -> None:
+        """Reading may go on."""
+        if self._roomless is not None:
+            self._roomless.wake()
+
+    def over(self) -> None:
+        """The transport that pushes has ended."""
+        if self.transport is not None and self.transport.ended is not None:
+            self.end(self.transport.ended)
+
+    def overfull(self, word: ErrorWord, words: str) -> None:
+        """Give the connection up, for a queue of ours is full."""
+        if self.transport is not None:
+            self.transport.close(_TOO_MUCH, words[:100])
+        self.end(ErrorEnding(word, words))
 
     def end(self, ending: Ending) -> None:
         """There is no connection any more, or never was."""
         if not self.current or self._over:
             return
         self._over = True
+        if self._roomless is not None:
+            self._roomless.wake()
         if self._driver.machine.phase == "closing":
             self._driver.mail.detach(str(ending))
             self._tell(Event("closed", cause="closed", token=self.token))
@@ -137,7 +294,7 @@ class Epoch:
         mail = self._driver.mail
         match outcome.kind:
             case "deliver":
-                mail.deliver(outcome.value, size)
+                mail.deliver(outcome, size)
             case "answer":
                 mail.requests.answered(outcome.id, outcome.value, good=outcome.good)
             case "raise":

@@ -1,32 +1,36 @@
-"""What users send, ask and receive: tickets, requests, the inbox, and who waits for them.
+"""What users send, ask and receive: three queues, and what they have to know of each other.
 
 Law: no user's task is ever in the driver's nursery, and a cancelled user tears nothing: a message
 is withdrawn whole or leaves whole, a received one is not lost. An answer is settled when it is
 read, never behind the inbox.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, final
 
 import trio
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.page import Inbox as InboxBounds
-from lifecycle.definition.page import Outbox as OutboxBounds
-from lifecycle.errors import LifecycleError, MaybeDelivered, NotSent
-from lifecycle.wire.codec import encode
+from lifecycle.errors import RequestUnsupported
+from lifecycle.wire.continuity import Continuity
+from lifecycle.wire.ending import ErrorWord
 from lifecycle.wire.inbox import Discontinuity, Inbox
-from lifecycle.wire.outbox import HIGH_WATER, Full, Outbox
-from lifecycle.wire.requests import Pending, Requests
-from lifecycle.wire.ticket import SETTLED, Ticket
+from lifecycle.wire.outbox import Outbox
+from lifecycle.wire.requests import Requests, value
+from lifecycle.wire.routes import Outcome
+from lifecycle.wire.ticket import Ticket
 
-from .parking import Parking
+from .desk import MakeError
 from .pipe import Pipe
+from .receiving import Receiving
+from .replies import MISSING, Replies, Reply
+from .sending import Sending
 from .timers import Timers
 from .transport import Transport
 
-BREATH = 64
-"""How many messages a user may take or send without giving other tasks a turn."""
+
+def _nothing(*_: object) -> None:
+    """Where nobody listens."""
 
 
 @final
@@ -35,204 +39,200 @@ class Mail:
 
     Args:
         definition: the page.
-        timers: the connection's; `arm` is told when one was set.
+        timers: the connection's.
+        arm: told when a timer was set.
+        names: what the names of the page's expressions stand for now.
+
+    Attributes:
+        ended: makes the error of a connection that has ended.
+        at_rest: asked for what makes the error of a connection that will not become ready by itself.
+        overfull: told, with an error's word and in words, that the connection is to be given up, for a queue is full.
+        resume: told that reading goes on.
     """
 
-    def __init__(self, definition: Definition, timers: Timers, arm: Callable[[], None]) -> None:
-        messages = definition.messages
-        inbox, outbox = messages.inbox or InboxBounds(), messages.outbox or OutboxBounds()
-        self.codec = messages.codec or "text"
-        self.inbox = Inbox(inbox.items, inbox.size)
-        self.outbox = Outbox(outbox.items, outbox.size)
-        self.requests = Requests()
-        self.transport: Transport | None = None
-        self.pipe: Pipe | None = None
-        self.epoch = 0
-        self.open = False
-        self.delivered = 0
-        self.ended: Callable[[], LifecycleError] | None = None
-        self._timers, self._arm = timers, arm
-        self._readers = Parking()
-        self._owed = 0
+    __slots__ = (
+        "_arm",
+        "_receiving",
+        "_replies",
+        "_sending",
+        "at_rest",
+        "definition",
+        "ended",
+        "names",
+        "overfull",
+        "resume",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        timers: Timers,
+        arm: Callable[[], None],
+        names: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        self.definition, self.timers, self.names, self._arm = definition, timers, names, arm
+        self.ended: MakeError | None = None
+        self.at_rest: Callable[[], MakeError | None] = _nothing
+        self.overfull: Callable[[ErrorWord, str], None] = _nothing
+        self.resume: Callable[[], None] = _nothing
+        self._sending = Sending(self)
+        self._replies = Replies(self, self._sending)
+        self._receiving = Receiving(self, self._sending, self._replies)
+
+    # -- what others look at
+
+    @property
+    def codec(self) -> str:
+        """How messages are written."""
+        return self._sending.codec
+
+    @property
+    def transport(self) -> Transport | None:
+        """The connection, while there is one."""
+        return self._sending.transport
+
+    @property
+    def open(self) -> bool:
+        """Whether messages may be sent now."""
+        return self._sending.open
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits for the peer."""
+        return self._sending.outbox
+
+    @property
+    def requests(self) -> Requests[Reply]:
+        """What waits for an answer."""
+        return self._replies.requests
+
+    @property
+    def inbox(self) -> Inbox:
+        """What waits for the user."""
+        return self._receiving.inbox
+
+    @property
+    def continuity(self) -> Continuity:
+        """What is known of missing and doubled messages."""
+        return self._receiving.continuity
+
+    @property
+    def delivered(self) -> int:
+        """How many messages were put into the inbox, or handed to who waited."""
+        return self._receiving.delivered
+
+    @property
+    def reading(self) -> bool:
+        """Whether the connection is to be read."""
+        return self._receiving.paused_since is None
+
+    @property
+    def paused_since(self) -> float | None:
+        """When reading stopped, by the connection's clock; None while it goes on."""
+        return self._receiving.paused_since
 
     # -- told by the driver, synchronously
 
     def attach(self, transport: Transport, pipe: Pipe, epoch: int) -> None:
         """A connection is there."""
-        self.transport, self.pipe, self.epoch = transport, pipe, epoch
-        pipe.drained = self.flush
+        self._sending.attach(transport, pipe, epoch)
 
     def detach(self, cause: str) -> None:
-        """The epoch is over: everything that was taken has its fate."""
-        pipe, self.transport, self.pipe = self.pipe, None, None
+        """The epoch is over: everything that was taken has its fate, every request that was sent its error."""
         self.turn(now_open=False)
-        if pipe is not None:
-            pipe.drained = None
-            self.outbox.lost(pipe.sent, cause)
-        self.requests.lost(cause)
+        self._sending.detach(cause)
+        self._replies.lost(cause)
 
     def turn(self, *, now_open: bool) -> None:
         """Messages may be sent now, or may not; if they may not any more, the patience of those that wait begins."""
-        if self.open and not now_open:
-            for ticket in self.outbox.waiting:
-                self._be_patient(ticket)
-        self.open = now_open
-
-    def give_up(self, cause: str) -> None:
-        """Nothing will be sent any more: what waits is not sent."""
-        self.outbox.give_up(cause)
-        self.requests.unsent(cause)
-
-    def finish(self, error: Callable[[], LifecycleError]) -> None:
-        """The connection has ended; readers get what is there, then the error."""
-        self.give_up(str(error()))
-        self.ended = error
-        self._readers.fail(error)
-
-    def rest(self, error: Callable[[], LifecycleError]) -> None:
-        """The connection rests: nothing will be sent, and who waits for messages is told."""
-        self.give_up(str(error()))
-        self._readers.fail(error)
-
-    def deliver(self, value: Any, size: int) -> None:
-        """A message for the user."""
-        self.delivered += 1
-        if len(self._readers) and not len(self.inbox):
-            self._readers.hand(value)
-        else:
-            self.inbox.put(value, size)
-
-    def mark(self, mark: Discontinuity) -> None:
-        """A mark for the user, in its place among the messages."""
-        if len(self._readers) and not len(self.inbox):
-            self._readers.hand(mark)
-        else:
-            self.inbox.mark(mark)
+        self._sending.turn(now_open=now_open)
+        self._receiving.pace()
 
     def flush(self) -> None:
         """Give the pipe what waits, while it has room."""
-        pipe, transport = self.pipe, self.transport
-        if pipe is None or transport is None:
-            return
-        self.outbox.sent(pipe.sent)
-        while (
-            self.open
-            and pipe.given - pipe.sent < HIGH_WATER
-            and pipe.broken is None
-            and (ticket := self.outbox.take()) is not None
-        ):
-            self._timers.cancel(ticket)
-            ticket.start, ticket.end, ticket.epoch = pipe.given, pipe.given, self.epoch
-            try:
-                transport.send(ticket.message)
-            except trio.BrokenResourceError:
-                self.outbox.taken.remove(ticket)
-                ticket.settle("not_sent", "the connection was ending")
-                self.requests.unsent("the connection was ending")
-            ticket.end = pipe.given
-        self.outbox.sent(pipe.sent)
+        self._sending.flush()
 
-    # -- sending
+    def deliver(self, outcome: Outcome, size: int) -> None:
+        """A message of so many bytes for the user."""
+        self._receiving.deliver(outcome, size)
 
-    def post(self, value: Any, until_ready: float | None) -> Ticket:
-        """Queue a message; raises NotSent if there is no room or no connection will come."""
-        return self._post(Ticket(encode(self.codec, value), patience=until_ready or 0.0))
+    def mark(self, mark: Discontinuity) -> None:
+        """A mark for the user, in its place among the messages."""
+        self._receiving.mark(mark)
 
-    def _post(self, ticket: Ticket) -> Ticket:
-        if self.ended is not None:
-            raise NotSent("the connection has ended", cause=str(self.ended()))
-        if not self.open and not ticket.patience:
-            ticket.settle("not_sent", "not ready")
-            raise NotSent("the connection is not ready, and the page lets nothing wait")
-        try:
-            self.outbox.put(ticket)
-        except Full as full:
-            raise NotSent("the outbox is full", cause=str(full)) from None
-        if not self.open:
-            self._be_patient(ticket)
-        self.flush()
-        return ticket
+    def give_up(self, cause: str) -> None:
+        """Nothing will be sent any more: what waits is not sent."""
+        self._sending.give_up(cause)
 
-    def _be_patient(self, ticket: Ticket) -> None:
-        self._timers.set(ticket, trio.current_time() + ticket.patience, self._late)
+    def rest(self, error: MakeError) -> None:
+        """The connection rests: nothing will be sent, and who waits for messages is told."""
+        self.give_up(str(error()))
+        self._receiving.fail(error)
+
+    def finish(self, error: MakeError) -> None:
+        """The connection has ended; readers get what is there, then the error."""
+        self.turn(now_open=False)
+        self.ended = error
+        self.rest(error)
+
+    # -- asked by its parts
+
+    def value(self, given: Any) -> Any:
+        """A value of the page, as it is now."""
+        return value(given, self.names)
+
+    def alarm(self, key: Hashable, seconds: float, what: Callable[[Any], None]) -> None:
+        """Call something with the key after some seconds."""
+        self.timers.set(key, trio.current_time() + seconds, what)
         self._arm()
 
-    def _late(self, ticket: Ticket) -> None:
-        # while it is ready a message waits for the peer to read, which the page's heartbeat judges
-        if not self.open:
-            self.outbox.withdraw(ticket, "not_sent", "the connection was not ready in time")
-            self.requests.unsent("the connection was not ready in time")
+    # -- for users
 
-    async def sent(self, ticket: Ticket) -> None:
-        """Wait for the fate of a message."""
-        if ticket.fate not in SETTLED:
-            parked = Parking()
-            ticket.told = lambda _: parked.wake()
-            try:
-                await parked.wait()
-            finally:
-                ticket.told = None
-                if self.outbox.withdraw(ticket):
-                    self._timers.cancel(ticket)
-        elif self._breath():
-            # after the deed: a cancellation here would claim that the message was not sent
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        if ticket.fate == "not_sent":
-            raise NotSent("the message was not sent", cause=ticket.cause)
-        if ticket.fate == "maybe":
-            raise MaybeDelivered("the message may not have arrived", cause=ticket.cause)
-
-    # -- requests
-
-    async def request(
-        self, method: str, message: Any, id_: str, until_ready: float | None, timed: Callable[[], None]
-    ) -> Any:
-        """Send a request and wait for what becomes of it; `timed` sets its timeout."""
-        parked: Parking = Parking()
-        outcome: list[Any] = []
-
-        def settle(value: Any, error: LifecycleError | None) -> None:
-            outcome.append((value, error))
-            parked.wake()
-
-        ticket = Ticket(encode(self.codec, message), patience=until_ready or 0.0)
-        self.requests.pending[id_] = Pending(id_, method, ticket, settle)
-        timed()
-        try:
-            self._post(ticket)
-            if not outcome:
-                await parked.wait()
-        finally:
-            self.requests.pending.pop(id_, None)
-            self._timers.cancel(("request", id_))
-            if self.outbox.withdraw(ticket):
-                self._timers.cancel(ticket)
-        value, error = outcome[0]
-        if error is not None:
-            raise error
-        return value
-
-    # -- receiving
-
-    async def receive(self, check: Callable[[], None]) -> Any:
-        """The next message or mark; raises what ended the connection, after the last one.
+    def post(self, message: Any, *, patient: bool = False) -> Ticket:
+        """Send a message at once, or queue it.
 
         Args:
-            check: raises if nothing will come.
-        """
-        if len(self.inbox):
-            if self._breath():
-                await trio.lowlevel.checkpoint()  # before the take: after it, a cancellation would lose the message
-            else:
-                await trio.lowlevel.checkpoint_if_cancelled()
-            if len(self.inbox):
-                return self.inbox.take()
-        if self.ended is not None:
-            await trio.lowlevel.checkpoint()
-            raise self.ended()
-        check()
-        return await self._readers.wait()
+            message: for the codec.
+            patient: whether its sender can wait for room.
 
-    def _breath(self) -> bool:
-        self._owed = (self._owed + 1) % BREATH
-        return self._owed == 0
+        Raises:
+            NotSent: there is no room for it, or no connection will come.
+        """
+        error = None if self.open else self.at_rest()
+        if error is not None:
+            raise self._sending.refused(str(error()))
+        return self._sending.post(message, patient=patient)
+
+    async def send(self, message: Any) -> Ticket:
+        """Send a message and wait for its fate; raises NotSent or MaybeDelivered."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        ticket = self.post(message, patient=True)
+        await self._sending.sent(ticket)
+        return ticket
+
+    def ask(self, method: str, params: Any = None, seconds: float | None = None, *, patient: bool = False) -> Reply:
+        """Send a request; raises NoRequests, NotSent, or what ended the connection."""
+        error = None if self.open else self.at_rest()
+        if error is not None and self._replies.offered:
+            raise error()
+        return self._replies.ask(method, params, seconds, patient=patient)
+
+    async def request(
+        self, method: str, params: Any = None, seconds: float | None = None, fallback: Any = MISSING
+    ) -> Any:
+        """Send a request and wait for what becomes of it; it is cancelled with its caller."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        reply = self.ask(method, params, seconds, patient=True)
+        try:
+            return await reply.wait()
+        except RequestUnsupported:
+            if fallback is MISSING:
+                raise
+            return fallback
+        finally:
+            reply.cancel()
+
+    async def receive(self) -> Any:
+        """The next message or mark; raises what ended the connection, after the last one."""
+        return await self._receiving.receive()

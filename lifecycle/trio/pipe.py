@@ -7,6 +7,7 @@ It does not know frames, TLS, names, or that a connection may come back.
 """
 
 import abc
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from typing import final
@@ -30,11 +31,13 @@ class Pipe(abc.ABC):
         heard: called once for each read that brought bytes.
     """
 
-    __slots__ = ("drained", "heard")
+    __slots__ = ("_latest", "_latest_end", "drained", "heard")
 
     def __init__(self) -> None:
         self.drained: Callable[[], None] | None = None
         self.heard: Callable[[], None] | None = None
+        self._latest = b""
+        self._latest_end = 0  # in `given`, of the last one that had to wait
 
     @property
     @abc.abstractmethod
@@ -64,6 +67,23 @@ class Pipe(abc.ABC):
             trio.BrokenResourceError: the pipe was already broken, aborted, or ended by `write_eof`.
         """
 
+    def write_latest(self, data: bytes) -> None:
+        """Send a control frame that the next one supersedes (a pong, RFC 6455 5.5.3), without waiting.
+
+        If nothing is kept it is written at once. Else it is held, and a later one takes its place, until the system
+        has taken some of what is kept: then it is written, before `drained` is told. While one that had to wait is
+        still kept, the next is held on; so a flood needs room for two, however little the peer reads. It stands
+        between whole writes, and counts in `given` when it is written.
+
+        Raises:
+            trio.BrokenResourceError: the pipe was already broken, aborted, or ended by `write_eof`.
+        """
+        if self.given > self.sent:
+            self.write(b"")  # raises where the frame would
+            self._latest = data
+        else:
+            self.write(data)
+
     @abc.abstractmethod
     def read(self, size: int | None = None) -> bytes | None:
         """Take what has come, without waiting: None means nothing yet, empty means the end.
@@ -87,6 +107,21 @@ class Pipe(abc.ABC):
     @abc.abstractmethod
     def write_eof(self) -> None:
         """Tell the peer that nothing follows what was written. Again is no harm."""
+
+    def _taken(self) -> None:
+        # what waits goes first: a `drained` that writes each time would keep it back for ever
+        if self.sent >= self._latest_end:
+            self._let_go()
+        if self.drained:
+            self.drained()
+
+    def _let_go(self) -> None:
+        if self._latest:
+            latest, self._latest = self._latest, b""
+            # if it cannot leave any more, the reader tells why
+            with contextlib.suppress(trio.BrokenResourceError):
+                self.write(latest)
+            self._latest_end = self.given
 
 
 class BufferedPipe(Pipe):
@@ -190,6 +225,7 @@ class BufferedPipe(Pipe):
     def write_eof(self) -> None:
         """Tell the peer that nothing follows what was written. Again is no harm."""
         if not self._eof:
+            self._let_go()
             self._eof = True
             self._finish()
 
@@ -208,8 +244,8 @@ class BufferedPipe(Pipe):
                 del self._kept[:taken]
                 if self._broken:
                     self._kept.clear()
-                if taken and self.drained:
-                    self.drained()
+                if taken:
+                    self._taken()
             if self._eof:
                 self._finish()
         except trio.ClosedResourceError:

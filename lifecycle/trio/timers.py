@@ -5,11 +5,12 @@ popped or are the majority, so that cancelling costs nothing and memory stays bo
 """
 
 import heapq
-import itertools
 from collections.abc import Hashable, Iterator
 from typing import Any, final
 
 _SWEEP_ABOVE = 64
+_Entry = tuple[float, int, Hashable, Any]
+"""When, a serial that tells equal times apart, the key, and what fires."""
 
 
 @final
@@ -19,24 +20,30 @@ class Timers:
     __slots__ = ("_heap", "_live", "_serial")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Hashable]] = []
-        self._live: dict[Hashable, tuple[int, float, Any]] = {}
-        self._serial = itertools.count()
+        self._heap: list[_Entry] = []
+        self._live: dict[Hashable, _Entry] = {}
+        self._serial = 0
 
     def __len__(self) -> int:
         return len(self._live)
 
     def set(self, key: Hashable, when: float, what: Any) -> None:
         """Fire `what` at a time; one timer a key, the last one counts."""
-        serial = next(self._serial)
-        self._live[key] = (serial, when, what)
-        heapq.heappush(self._heap, (when, serial, key))
+        self._serial += 1
+        entry = self._live[key] = (when, self._serial, key, what)
+        heapq.heappush(self._heap, entry)
         self._sweep()
 
     def cancel(self, key: Hashable) -> None:
         """Forget a timer; unknown ones are no harm."""
-        self._live.pop(key, None)
-        self._sweep()
+        if self._live.pop(key, None) is not None:
+            self._sweep()
+
+    def hasten(self, key: Hashable, seconds: float) -> None:
+        """Fire a timer so much earlier; unknown ones are no harm."""
+        found = self._live.get(key)
+        if found is not None:
+            self.set(key, found[0] - seconds, found[3])
 
     def clear(self) -> None:
         """Forget all."""
@@ -46,7 +53,7 @@ class Timers:
     def deadline(self, key: Hashable) -> float | None:
         """When a timer fires, if it is set."""
         found = self._live.get(key)
-        return found[1] if found else None
+        return found[0] if found else None
 
     def next(self) -> float:
         """When the next timer fires; infinity if there is none."""
@@ -59,14 +66,14 @@ class Timers:
 
         What is set meanwhile waits for the next time, so that clocks of no length let others have a turn.
         """
-        newest = next(self._serial)
-        while self.next() <= now and self._heap[0][1] < newest:
-            _, _, key = heapq.heappop(self._heap)
-            yield key, self._live.pop(key)[2]
+        newest = self._serial
+        while self.next() <= now and self._heap[0][1] <= newest:
+            _, _, key, what = heapq.heappop(self._heap)
+            del self._live[key]
+            yield key, what
 
-    def _alive(self, entry: tuple[float, int, Hashable]) -> bool:
-        found = self._live.get(entry[2])
-        return found is not None and found[0] == entry[1]
+    def _alive(self, entry: _Entry) -> bool:
+        return self._live.get(entry[2]) is entry
 
     def _sweep(self) -> None:
         if len(self._heap) > _SWEEP_ABOVE and len(self._heap) > 2 * len(self._live):

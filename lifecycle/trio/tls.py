@@ -8,8 +8,9 @@ It does not know sockets or WebSocket.
 
 import contextlib
 import os
+import re
 import ssl
-from typing import final
+from typing import Final, final
 
 import trio
 from trio.lowlevel import checkpoint
@@ -18,30 +19,65 @@ from lifecycle.trio.pipe import READ_MOST, Pipe
 from lifecycle.trio.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding
 
+_ALERT: Final = re.compile(r"(?:TLS|SSL)V\d+_ALERT_(\w+)")
+_REASONS: Final = {
+    "HTTP_REQUEST": "the peer speaks HTTP without TLS",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer showed no certificate",
+    "WRONG_VERSION_NUMBER": "the peer does not speak TLS",
+}
+
+
+def tls_failure(error: ssl.SSLError) -> ErrorEnding:
+    """Say what TLS did not like, on which side.
+
+    Args:
+        error: of a handshake, or of the first read after it, which may bring the peer's verdict on us.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ErrorEnding("tls", f"the certificate is refused: {error.verify_message}", error.verify_code)
+    reason = error.reason or "TLS_BROKE_OFF"
+    alert = _ALERT.fullmatch(reason)
+    if alert:
+        return ErrorEnding("tls", f"the peer refused: {_words(alert[1])}")
+    return ErrorEnding("tls", _REASONS.get(reason) or _words(reason))
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").lower().replace("tls", "TLS")
+
 
 @final
 class TlsPipe(Pipe):
-    """The client's side of TLS on a pipe, which it owns from now on. Nothing works before `handshake`."""
+    """One side of TLS on a pipe, which it owns from now on. Nothing works before `handshake`."""
 
     __slots__ = ("_failed", "_held", "_incoming", "_inner", "_outgoing", "_tls")
 
-    def __init__(self, inner: Pipe, hostname: str, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, inner: Pipe, hostname: str, context: ssl.SSLContext | None = None, *, server: bool = False
+    ) -> None:
         """Put TLS on a pipe.
 
         Args:
             inner: connected, with nothing written or read.
-            hostname: whom the certificate must name; it is told to the peer too (SNI).
-            context: whom to trust; by default whom the system trusts.
+            hostname: whom the peer's certificate must name; it is told to the peer too (SNI). Nothing to a server.
+            context: whom to trust, and who we are; by default a client trusts whom the system trusts.
+            server: whether ours is the server's side.
+
+        Raises:
+            ValueError: a server without a context, which holds its certificate.
         """
         super().__init__()
         self._inner = inner
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        if server and context is None:
+            raise ValueError("a server of TLS needs a context with its certificate")
         context = context or ssl.create_default_context()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        name = None if server else hostname
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server, server_hostname=name)
         self._failed: OSError | None = None
         self._held = False  # a read may give something, whatever the inner pipe says
-        inner.drained = self._inner_drained
+        inner.drained = self._taken
 
     @property
     def given(self) -> int:
@@ -98,7 +134,8 @@ class TlsPipe(Pipe):
         except ssl.SSLError as error:
             # goodbye was said, by `write_eof`: no record can be made any more
             raise trio.BrokenResourceError("this pipe takes no more bytes") from error
-        self._push()
+        # also of nothing: the pipe below knows whether anything can be written
+        self._inner.write(self._outgoing.read())
 
     def read(self, size: int | None = None) -> bytes | None:
         """Take what has come, without waiting: None means nothing yet, empty means the end."""
@@ -124,7 +161,7 @@ class TlsPipe(Pipe):
         self._held = over or not missing
         # not after an end: what OpenSSL has to say then would only meet a closed connection, and look like a reset
         if not over:
-            self._push_if_possible()
+            self._push()
         if self.heard and (heard or parts):
             self.heard()
         return b"".join(parts) if parts or over else None
@@ -149,10 +186,11 @@ class TlsPipe(Pipe):
 
     def write_eof(self) -> None:
         """Tell the peer, by TLS and by the pipe, that nothing follows what was written. Again is no harm."""
+        self._let_go()
         # the goodbye is written at once; what else `unwrap` wants, an answer or no data before it, we do not
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
-        self._push_if_possible()
+        self._push()
         self._inner.write_eof()
 
     def _step(self) -> bool:
@@ -162,7 +200,7 @@ class TlsPipe(Pipe):
             return False
         finally:
             # also after a refusal: the alert tells the peer why
-            self._push_if_possible()
+            self._push()
         return True
 
     def _feed(self) -> bytes | None:
@@ -174,32 +212,20 @@ class TlsPipe(Pipe):
         return data
 
     def _push(self) -> None:
-        if self._outgoing.pending:
-            self._inner.write(self._outgoing.read())
-
-    def _push_if_possible(self) -> None:
         # a word of TLS's own: if it cannot leave, the reader tells the end
-        with contextlib.suppress(trio.BrokenResourceError):
-            self._push()
+        if self._outgoing.pending:
+            with contextlib.suppress(trio.BrokenResourceError):
+                self._inner.write(self._outgoing.read())
 
     def _end(self, error: ssl.SSLError) -> None:
         # a goodbye of TLS, or an end without one, is an end like TCP's: WebSocket has a goodbye of its own
         if not isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             self._failed = error
-            self._push_if_possible()
-
-    def _inner_drained(self) -> None:
-        if self.drained:
-            self.drained()
+            self._push()
 
     def _why(self, error: ssl.SSLError) -> ErrorEnding:
-        match error:
-            case ssl.SSLCertVerificationError():
-                return ErrorEnding("tls", f"the certificate is refused: {error.verify_message}", error.verify_code)
-            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-                pass
-            case _:
-                return ErrorEnding("tls", (error.reason or "TLS failed").replace("_", " ").lower())
+        if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return tls_failure(error)
         number = self.broken.errno if self.broken else None
         text = os.strerror(number) if number else "the peer ended the connection in the TLS handshake"
         return ErrorEnding("handshake", text, number)

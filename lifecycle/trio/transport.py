@@ -6,10 +6,26 @@ It does not know states, codecs, or what a message means.
 """
 
 import abc
+from collections.abc import Mapping
+from typing import Protocol
 
 from lifecycle.wire.ending import Ending
+from lifecycle.wire.upgrade import Upgrade
 
 Batch = tuple[str | bytes, ...]
+
+
+class Sink(Protocol):
+    """Who takes messages as soon as they are read, where a library can push them."""
+
+    def put(self, batch: Batch) -> None:
+        """Take messages. Does not wait and does not raise."""
+
+    async def room(self) -> None:
+        """Wait until more may be read; returns at once if it may."""
+
+    def over(self) -> None:
+        """The transport has ended; its `ended` says why. Told once, after the last message."""
 
 
 class TransportFailed(Exception):
@@ -40,6 +56,15 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     async def receive(self) -> Batch:
         """Wait for messages. Empty only with `ended`, and then for ever."""
+
+    def attach(self, sink: Sink) -> bool:
+        """Push messages into a sink from now on, those that wait first; nobody calls `receive` any more.
+
+        Returns:
+            Whether it can; if not, nothing has changed.
+        """
+        del sink
+        return False
 
     @abc.abstractmethod
     def send(self, data: str | bytes) -> None:
@@ -75,3 +100,37 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     def abort(self) -> None:
         """Drop the connection without a word. Again is no harm."""
+
+
+class Asking(abc.ABC):
+    """A client that has asked to connect and waits for our answer. One of the two answers is given, once.
+
+    Attributes:
+        upgrade: what it asks for.
+    """
+
+    __slots__ = ("upgrade",)
+
+    def __init__(self, upgrade: Upgrade) -> None:
+        self.upgrade = upgrade
+
+    @abc.abstractmethod
+    def admit(self, subprotocol: str | None = None) -> Transport:
+        """Answer with 101, without waiting. The transport is open when it returns.
+
+        Args:
+            subprotocol: one of those that were asked for.
+
+        Raises:
+            trio.BrokenResourceError: the client has gone.
+        """
+
+    @abc.abstractmethod
+    def refuse(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        """Answer with another status, without waiting; nothing more is sent after it.
+
+        Args:
+            status: from 400 to 599.
+            headers: to add to those of the length.
+            body: what people may read.
+        """

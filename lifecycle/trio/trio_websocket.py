@@ -1,43 +1,41 @@
 """trio-websocket on our pipe: it parses, frames and answers pings; we map what it raises and close its gaps.
 
-Law: its reader lives in a nursery of the connection's own, so nothing of it outlives `run`. What it raises is mapped
-by class and by who said goodbye, never by its words. In the handshake it waits for ever when the peer ends or answers
-without a length, so there we listen too. `_wsproto` is its one private attribute that we touch, in one place.
+Law: its reader lives in a nursery of the connection's own, so nothing of it outlives `dial` or `accept`. What it
+raises is mapped by class and by who said goodbye, never by its words. Of its private attributes we use `_wsproto`; the
+channel of messages, which is replaced if it is what we know; and the request's `_connection`.
 It does not know reconnecting, states, or how long anybody is willing to wait.
 """
 
-import http.client
-import io
-import os
-import ssl
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Self, cast, final
+from collections.abc import Awaitable, Callable
+from typing import Final, Self, cast, final
 
 import h11
 import trio
 import trio_websocket
 import wsproto
+from trio.lowlevel import checkpoint
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, ProtocolError
 
-from lifecycle.trio.pipe import Pipe, PipeStream
-from lifecycle.trio.transport import Batch, Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
-from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
+from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 
-if TYPE_CHECKING:
-    import socket
+from .asking import Asked, read_upgrade, refuse_request
+from .losses import DROPPED, loss, violation, why_not_open
+from .pipe import Pipe
+from .streams import READ_SIZE, AcceptStream, DialStream, LibraryStream
+from .tap import Message, Tap
+from .transport import Asking, Batch, Sink, Transport, TransportFailed
 
 QUEUE: Final = 64
-READ_SIZE: Final = 64 * 1024
-MOST_OF_AN_ANSWER: Final = 64 * 1024
 
 _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
 _LEAST_CODE: Final = 1000
 _MOST_CODE: Final = 4999
 _MOST_PAYLOAD: Final = 125
+_WIDEST: Final = 4  # bytes of a character in UTF-8
 
 # What its reader is known to die of; anything else is a fault and leaves as it is. Unicode: a header that is no ASCII.
 _EXPECTED = (
@@ -49,65 +47,32 @@ _EXPECTED = (
 )
 
 
-_DROPPED: Final = ErrorEnding("eof", "dropped on this side")
-
-
-class _Overheard(PipeStream):
-    """The stream under the library; until the connection is open we hear the answer too, and its end."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        super().__init__(pipe)
-        self.opening = True
-        self.waiting = trio.CancelScope()  # pyright: ignore[reportCallIssue]  # it misreads trio's attrs
-        self.answer = b""
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        try:
-            await super().send_all(data)
-        except trio.BrokenResourceError:
-            self.waiting.cancel()
-            raise
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        try:
-            data = await super().receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.waiting.cancel()
-            raise
-        if self.opening:
-            self._overhear(data)
-        return data
-
-    def opened(self) -> None:
-        self.opening = False
-        self.answer = b""
-
-    def _overhear(self, data: bytes) -> None:
-        # If the library has seen a 101 by now, its waiting is over and cancelling it does nothing.
-        self.answer = (self.answer + data)[:MOST_OF_AN_ANSWER]
-        endless = len(self.answer) == MOST_OF_AN_ANSWER and not self.answer.startswith(b"HTTP/1.1 101")
-        if endless or not data:
-            self.waiting.cancel()
-
-
 @final
 class TrioWebsocketTransport(Transport):
-    """One connection by trio-websocket; made by `run`."""
+    """One connection by trio-websocket; made by `dial` and `accept`."""
 
-    __slots__ = ("_ended", "_goodbye", "_limit", "_pipe", "_scope", "_websocket")
+    __slots__ = ("_deaf", "_ended", "_goodbye", "_limit", "_pipe", "_scope", "_tap", "_websocket")
 
     def __init__(
-        self, websocket: trio_websocket.WebSocketConnection, pipe: Pipe, scope: trio.CancelScope, limit: int
+        self,
+        websocket: trio_websocket.WebSocketConnection,
+        stream: LibraryStream,
+        pipe: Pipe,
+        scope: trio.CancelScope,
+        limit: int,
     ) -> None:
         self._websocket = websocket
         self._pipe = pipe
         self._scope = scope
         self._limit = limit
+        self._tap: Tap | None = None
         self._goodbye: tuple[int, str] | None = None  # ours, if we said it first
         self._ended: Ending | None = None
+        self._deaf = False  # what came is not told any more
+        stream.goodbye = self._end
 
     @classmethod
-    async def run(cls, request: DialRequest, pipe: Pipe, opened: Callable[[Self], None]) -> None:
+    async def dial(cls, request: DialRequest, pipe: Pipe, opened: Callable[[Self], None]) -> None:
         """Dial on a pipe, and be the host of the connection until it has ended; the pipe is aborted then.
 
         Args:
@@ -118,31 +83,83 @@ class TrioWebsocketTransport(Transport):
         Raises:
             TransportFailed: the handshake failed: `http`, or an error `handshake` or `tls`.
         """
-        stream = _Overheard(pipe)
-        transport: Self | None = None
-        cause: BaseException | None = None
+        stream = DialStream(pipe)
+        made: list[Self] = []
+
+        async def begin(nursery: trio.Nursery) -> None:
+            websocket = await _shake_hands(nursery, stream, request)
+            if websocket:
+                made.append(cls(websocket, stream, pipe, nursery.cancel_scope, request.limit))
+                stream.opened()
+                opened(made[0])
+            else:
+                # the library would go on reading an answer that has no end
+                nursery.cancel_scope.cancel()
+
         try:
-            try:
-                async with trio.open_nursery() as nursery:
-                    websocket = await _shake_hands(nursery, stream, request)
-                    if websocket:
-                        transport = cls(websocket, pipe, nursery.cancel_scope, request.limit)
-                        stream.opened()
-                        opened(transport)
-                    else:
-                        # the library would go on reading an answer that has no end
-                        nursery.cancel_scope.cancel()
-            except BaseExceptionGroup as group:
-                cause, unexpected = group.split(_EXPECTED)
-                if unexpected:
-                    raise _alone(unexpected) from None
-            if not transport:
-                raise TransportFailed(_why_not_open(stream.answer, pipe.broken)) from cause
-            transport._settle()
+            cause = await cls._host(begin, made)
+            if not made:
+                raise TransportFailed(why_not_open(stream.answer, pipe.broken)) from cause
         finally:
-            if transport:
-                transport.abort()
             pipe.abort()
+
+    @classmethod
+    async def accept(cls, pipe: Pipe, limit: int, peer: str, asked: Callable[[Asking], None]) -> None:
+        """Hear what a client asks for, and be the host of the connection until it has ended; the pipe is aborted then.
+
+        After a refusal it stays until the client has ended its side too: whoever does not trust it to, sets a bound.
+
+        Args:
+            pipe: connected, with TLS on it if that is wanted.
+            limit: the longest message to accept, in bytes.
+            peer: the client's address.
+            asked: called once, in the step in which the request is seen to be whole and valid; it may be answered
+                then or later.
+
+        Raises:
+            TransportFailed: an error `handshake`: the client asked for something else, which it is told, or has gone.
+        """
+        stream = AcceptStream(pipe)
+        made: list[Self] = []
+        asking: list[Asked] = []
+
+        async def begin(nursery: trio.Nursery) -> None:
+            request = await _await_request(nursery, stream, limit)
+            upgrade = read_upgrade(stream.head, peer) if request else None
+            if request and upgrade:
+                websocket = request._connection  # noqa: SLF001 -- the public way to it waits
+
+                def make() -> Self:
+                    made.append(cls(websocket, stream, pipe, nursery.cancel_scope, limit))
+                    return made[0]
+
+                asking.append(Asked(upgrade, pipe, stream, websocket._wsproto, make))  # noqa: SLF001 -- as below
+                asked(asking[0])
+            else:
+                nursery.cancel_scope.cancel()
+
+        try:
+            cause = await cls._host(begin, made)
+            if not (asking and asking[0].answered):
+                raise TransportFailed(refuse_request(stream, pipe)) from cause
+        finally:
+            pipe.abort()
+
+    @classmethod
+    async def _host(cls, begin: Callable[[trio.Nursery], Awaitable[None]], made: list[Self]) -> BaseException | None:
+        """Begin a connection, and stay until its reader has ended; whatever was made by then has ended too.
+
+        Returns:
+            What the reader died of, if that was to be expected.
+        """
+        try:
+            cause = await _until_read(begin)
+            for transport in made:
+                transport._settle()  # noqa: SLF001 -- of this class, here and below
+            return cause
+        finally:
+            for transport in made:
+                transport._leave()  # noqa: SLF001
 
     @property
     def ended(self) -> Ending | None:
@@ -151,16 +168,34 @@ class TrioWebsocketTransport(Transport):
 
     async def receive(self) -> Batch:
         """Wait for a message. Empty only with `ended`."""
+        if self._deaf:
+            await checkpoint()
+            return ()
         try:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed:
             self._settle()
             return ()
-        # the library counts characters, the limit counts bytes
-        if isinstance(message, str) and not message.isascii() and len(message.encode()) > self._limit:
-            self._violated(_TOO_BIG)
-            return ()
-        return (message,)
+        return (message,) if self._wanted(message) else ()
+
+    def attach(self, sink: Sink) -> bool:
+        """Push messages into a sink from now on, those that wait first.
+
+        If the connection has ended already, the sink is told so before this returns.
+
+        Returns:
+            Whether it can; if not, the library's channel is not what we know, and nothing has changed.
+        """
+        channel = getattr(self._websocket, "_send_channel", None)
+        queue = getattr(self._websocket, "_recv_channel", None)
+        if not (isinstance(channel, trio.MemorySendChannel) and isinstance(queue, trio.MemoryReceiveChannel)):
+            return False
+        self._tap = tap = Tap(sink, self._wanted, self._settle, self.abort)
+        self._websocket._send_channel = cast("trio.MemorySendChannel[Message]", tap)  # noqa: SLF001 -- see the law
+        tap.drain(queue)
+        if tap.fault:
+            raise tap.fault
+        return True
 
     def send(self, data: str | bytes) -> None:
         """Send one message, whole, without waiting.
@@ -194,14 +229,31 @@ class TrioWebsocketTransport(Transport):
             self._goodbye = code, reason
 
     def abort(self) -> None:
-        """Drop the connection without a word, and end `run`. Again is no harm."""
-        self._ended = self._ended or _DROPPED
+        """Drop the connection without a word, and end `dial` or `accept`. Again is no harm."""
+        if not self._ended:
+            self._ended, self._deaf = DROPPED, True
         self._pipe.abort()
         self._scope.cancel()
 
     @property
     def _wsproto(self) -> wsproto.WSConnection:
-        return self._websocket._wsproto  # noqa: SLF001
+        return self._websocket._wsproto  # noqa: SLF001 -- see the law
+
+    def _wanted(self, message: Message) -> bool:
+        if self._deaf:
+            return False
+        # the library counts characters, the limit counts bytes
+        if (
+            isinstance(message, str)
+            and len(message) * _WIDEST > self._limit
+            and not message.isascii()
+            and len(message.encode()) > self._limit
+        ):
+            self._deaf = True
+            self._violated(_TOO_BIG)
+            self._end()
+            return False
+        return True
 
     def _say(self, event: Event) -> bool:
         # From framing to writing in one step: with an await between, a cancellation would leave the library closing
@@ -215,6 +267,18 @@ class TrioWebsocketTransport(Transport):
             return False
         return True
 
+    def _end(self) -> None:
+        if self._tap:
+            self._tap.end()
+        else:
+            self._settle()
+
+    def _leave(self) -> None:
+        self.abort()
+        self._end()
+        if self._tap and self._tap.fault:
+            raise self._tap.fault
+
     def _settle(self) -> None:
         if self._ended:
             return
@@ -223,7 +287,7 @@ class TrioWebsocketTransport(Transport):
         if closed is None:
             self._ended = self._reader_died()
         elif closed.code == _ABNORMAL:
-            self._ended = _DROPPED if self._pipe.closed else _loss(self._pipe.broken)
+            self._ended = DROPPED if self._pipe.closed else loss(self._pipe.broken)
         elif theirs:
             self._ended = CloseEnding(closed.code, closed.reason or "", "local" if self._goodbye else "peer")
         else:
@@ -238,14 +302,11 @@ class TrioWebsocketTransport(Transport):
     def _violated(self, code: int) -> None:
         # It shows its own verdict as if the peer had said it, and mostly keeps it to itself: so we say it.
         self._say(CloseConnection(code=code))
-        if code == _TOO_BIG:
-            self._ended = ErrorEnding("too_big", f"a message was longer than {self._limit} bytes")
-        else:
-            self._ended = ErrorEnding("protocol", f"the peer broke the protocol; we closed with code {code}")
+        self._ended = violation(code, self._limit)
 
 
 async def _shake_hands(
-    nursery: trio.Nursery, stream: _Overheard, request: DialRequest
+    nursery: trio.Nursery, stream: DialStream, request: DialRequest
 ) -> trio_websocket.WebSocketConnection | None:
     with stream.waiting:
         return await trio_websocket.wrap_client_stream(
@@ -262,55 +323,37 @@ async def _shake_hands(
     return None
 
 
+async def _await_request(
+    nursery: trio.Nursery, stream: AcceptStream, limit: int
+) -> trio_websocket.WebSocketRequest | None:
+    with stream.waiting:
+        return await trio_websocket.wrap_server_stream(
+            nursery, stream, message_queue_size=QUEUE, max_message_size=limit, receive_buffer_size=READ_SIZE
+        )
+    return None
+
+
+async def _until_read(begin: Callable[[trio.Nursery], Awaitable[None]]) -> BaseException | None:
+    fault: Exception | None = None
+    cause: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                await begin(nursery)
+            except Exception as error:  # noqa: BLE001 -- raised below; in the group it might pass for the library's
+                fault = error
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        cause, unexpected = group.split(_EXPECTED)
+        if unexpected and not fault:
+            raise _alone(unexpected) from None
+    if fault:
+        raise fault
+    return cause
+
+
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     found: BaseException = group
     while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
         found = found.exceptions[0]
     return found
-
-
-def _loss(broken: OSError | None) -> ErrorEnding:
-    if broken is None:
-        return ErrorEnding("eof", "the peer ended the connection without a close frame")
-    if isinstance(broken, ssl.SSLError) or not broken.errno:
-        return ErrorEnding("reset", "TLS broke off")
-    return ErrorEnding("reset", os.strerror(broken.errno), broken.errno)
-
-
-def _why_not_open(answer: bytes, broken: OSError | None) -> Ending:
-    if isinstance(broken, ssl.SSLError):
-        return ErrorEnding("tls", (broken.reason or "TLS broke off").replace("_", " ").lower())
-    refusal = _refusal(answer)
-    if refusal:
-        return refusal
-    if broken and broken.errno:
-        return ErrorEnding("handshake", os.strerror(broken.errno), broken.errno)
-    if answer:
-        return ErrorEnding("handshake", "the peer's answer opens no WebSocket connection")
-    return ErrorEnding("handshake", "the peer ended the connection without an answer")
-
-
-class _Heard(io.BytesIO):
-    def makefile(self, _mode: str) -> Self:
-        return self
-
-
-def _refusal(answer: bytes) -> HttpEnding | None:
-    """Read an answer of HTTP as far as it came; None if it is none, or no refusal."""
-    if b"\r\n\r\n" not in answer:
-        return None
-    response = http.client.HTTPResponse(cast("socket.socket", _Heard(answer)))  # it asks for a file, no more
-    try:
-        response.begin()
-        if response.status == http.client.SWITCHING_PROTOCOLS:
-            return None
-        body = response.read()
-    except http.client.IncompleteRead as error:
-        body = error.partial
-    except (http.client.HTTPException, ValueError):
-        return None
-    headers: dict[str, str] = {}
-    for name, value in response.getheaders():
-        before = headers.get(name.lower())
-        headers[name.lower()] = value if before is None else f"{before}, {value}"
-    return HttpEnding(response.status, headers, body)

@@ -10,7 +10,20 @@ from typing import ClassVar, Literal, final
 
 import attrs
 
-ErrorWord = Literal["tls", "dns", "refused", "connect", "handshake", "timeout", "eof", "reset", "protocol", "too_big"]
+ErrorWord = Literal[
+    "tls",
+    "dns",
+    "refused",
+    "connect",
+    "handshake",
+    "timeout",
+    "eof",
+    "reset",
+    "protocol",
+    "too_big",
+    "inbox_full",
+    "outbox_full",
+]
 Side = Literal["peer", "local"]
 
 

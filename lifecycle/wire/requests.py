@@ -1,41 +1,66 @@
 """What waits for an answer: an entry in a dict and a ticket, no task each.
 
-Law: a request settles exactly once: answered, refused, timed out, not sent, maybe delivered.
-A late answer is counted and dropped.
+Law: a request settles exactly once: answered, refused, timed out, not sent, maybe delivered. An id
+is never used again, so an answer that comes late finds nobody; it is counted and dropped. What the
+peer has said not to know is remembered while its epoch lasts.
 """
 
-from collections.abc import Callable
-from typing import Any, final
-
-import attrs
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar, final
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
-from lifecycle.errors import LifecycleError, MaybeDelivered, NotSent, RequestFailed
+from lifecycle.definition.page import Unsupported
+from lifecycle.errors import LifecycleError, RequestFailed, RequestUnsupported
 
+from .pick import find, matches
 from .ticket import Ticket
 
+MOST_REMEMBERED = 1024
+"""Methods that a peer does not know; of more it is asked again."""
+
+
+class Asked(Protocol):
+    """One request."""
+
+    @property
+    def method(self) -> str:
+        """What was asked for."""
+        ...
+
+    @property
+    def ticket(self) -> Ticket:
+        """The fate of its message."""
+        ...
+
+    def settle(self, value: Any, error: LifecycleError | None) -> None:
+        """The result, or why there is none."""
+
+
+A = TypeVar("A", bound=Asked)
+
 
 @final
-@attrs.define(eq=False)
-class Pending:
-    """One request: `settle` is told the result or the error, once."""
+class Requests(Generic[A]):
+    """The requests of one connection.
 
-    id: str
-    method: str
-    ticket: Ticket
-    settle: Callable[[Any, LifecycleError | None], None]
+    Args:
+        unknown: the page's rows of errors that mean: no such method.
 
+    Attributes:
+        pending: those that wait, by their ids, in the order in which they were asked.
+        late: how many answers came for which nobody waited.
+        unsupported: what this epoch's peer does not know, and its words.
+    """
 
-@final
-class Requests:
-    """The requests of one connection."""
+    __slots__ = ("_serial", "_unknown", "late", "pending", "unsupported")
 
-    __slots__ = ("_serial", "late", "pending")
-
-    def __init__(self) -> None:
-        self.pending: dict[str, Pending] = {}
+    def __init__(self, unknown: tuple[Unsupported, ...] = ()) -> None:
+        self.pending: dict[str, A] = {}
         self.late = 0
+        self.unsupported: dict[str, Any] = {}
+        self._unknown = unknown
         self._serial = 0
 
     def next_id(self) -> str:
@@ -45,44 +70,80 @@ class Requests:
 
     def answered(self, id_: Any, value: Any, *, good: bool) -> None:
         """The peer has answered."""
-        pending = self.pending.pop(str(id_), None)
-        if pending is None:
+        # a peer may send the number that it reads in our text; anything else was no id of ours
+        known = isinstance(id_, str | int) and not isinstance(id_, bool)
+        asked = self.pending.pop(str(id_), None) if known else None
+        if asked is None:
             self.late += 1
         elif good:
-            pending.settle(value, None)
+            asked.settle(value, None)
         else:
-            pending.settle(None, RequestFailed(pending.method, value))
+            asked.settle(None, self._refused(asked.method, value))
 
-    def fail(self, id_: str, error: LifecycleError) -> None:
-        """Give one up."""
-        pending = self.pending.pop(id_, None)
-        if pending is not None:
-            pending.settle(None, error)
+    def sent(self) -> list[A]:
+        """Those whose message does not wait any more, in the order in which they were asked."""
+        return [asked for asked in self.pending.values() if asked.ticket.fate != "queued"]
 
-    def unsent(self, cause: str) -> None:
-        """Give up those whose message will not be sent."""
-        for id_, pending in list(self.pending.items()):
-            if pending.ticket.fate == "not_sent":
-                self.fail(id_, NotSent(f"the request `{pending.method}` was not sent", cause=cause))
-
-    def lost(self, cause: str) -> None:
-        """The epoch has ended, after its tickets were settled: what was sent gets no answer any more."""
-        self.unsent(cause)
-        for id_, pending in list(self.pending.items()):
-            if pending.ticket.fate != "queued":
-                self.fail(id_, MaybeDelivered(f"the request `{pending.method}` got no answer", cause=cause))
+    def _refused(self, method: str, error: Any) -> RequestFailed:
+        if not any(_fits(row, error) for row in self._unknown):
+            return RequestFailed(method, error)
+        if len(self.unsupported) < MOST_REMEMBERED:
+            self.unsupported[method] = error
+        return RequestUnsupported(method, error)
 
 
-def frame(definition: Definition, name: str, names: dict[str, Any]) -> Any:
+def _fits(row: Unsupported, error: Any) -> bool:
+    if row.match and not matches(error, row.match):
+        return False
+    if row.text is None:
+        return bool(row.match)
+    words = error if isinstance(error, str) else find(error, "message")
+    return isinstance(words, str) and re.search(row.text, words) is not None
+
+
+def frame(definition: Definition, name: str, names: Mapping[str, Any]) -> Any:
     """A declared frame with its expressions replaced by the values of names."""
     return _filled(definition.messages.frames[name], names)
 
 
-def _filled(template: Any, names: dict[str, Any]) -> Any:
+def frame_names(definition: Definition, name: str) -> frozenset[str]:
+    """The names that a declared frame asks for."""
+    return frozenset(found for each in _expressions(definition.messages.frames[name]) for found in each.names)
+
+
+def value(given: Any, names: Callable[[], Mapping[str, Any]]) -> Any:
+    """A value of the page, such as a deadline, with what its names stand for now."""
+    return _function(given)(names()) if isinstance(given, Expression) else given
+
+
+def _filled(template: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(template, Expression):
-        return template.function()(names)
+        return _function(template)(names)
     if isinstance(template, dict):
         return {key: _filled(part, names) for key, part in template.items()}
     if isinstance(template, list):
         return [_filled(part, names) for part in template]
     return template
+
+
+def _expressions(template: Any) -> Iterator[Expression]:
+    if isinstance(template, Expression):
+        yield template
+    elif isinstance(template, dict | list):
+        for part in template.values() if isinstance(template, dict) else template:
+            yield from _expressions(part)
+
+
+_MADE: dict[int, tuple[Expression, Callable[[Mapping[str, Any]], Any]]] = {}
+_MOST_MADE = 1024
+
+
+def _function(expression: Expression) -> Callable[[Mapping[str, Any]], Any]:
+    """What an expression means. Making that is a hundred times as dear as asking it, so it is kept."""
+    # by identity: two that read alike may hold two secrets
+    found = _MADE.get(id(expression))
+    if found is None:
+        if len(_MADE) >= _MOST_MADE:
+            _MADE.clear()
+        found = _MADE[id(expression)] = expression, expression.function()
+    return found[1]

@@ -4,7 +4,7 @@ Law: pure, and total: a message cannot make it raise. What no route takes is tol
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import attrs
 
@@ -16,7 +16,9 @@ Kind = Literal["deliver", "answer", "raise", "refusal", "discard", "unrouted"]
 _NONE: Mapping[str, Any] = {}
 
 
-@attrs.frozen
+# not frozen, for one is made of every message, and freezing makes that three times as dear
+@final
+@attrs.define(weakref_slot=False)
 class Outcome:
     """What becomes of one message.
 
@@ -27,6 +29,8 @@ class Outcome:
         good: with answer: whether it went well.
         event: with raise: the event's name, and its fields.
         keep: variables that take a value before; the pick says how.
+        row: which route took it, counted from 0.
+        message: all of it.
     """
 
     kind: Kind
@@ -36,33 +40,33 @@ class Outcome:
     event: str = ""
     fields: Mapping[str, Any] = attrs.field(default=_NONE, repr=False)
     keep: tuple[tuple[str, Pick, Any], ...] = attrs.field(default=(), repr=False)
-
-
-_EVERYTHING = (Route(deliver=True),)
+    row: int = 0
+    message: Any = attrs.field(default=None, repr=False, eq=False)
 
 
 def route(routes: tuple[Route, ...], message: Any) -> Outcome:
     """Decide on a message; a page without routes delivers everything."""
-    for row in routes or _EVERYTHING:
-        if matches(message, row.match):
-            keep = tuple((name, pick, take(message, pick)) for name, pick in row.keep.items())
-            return _outcome(row, message, keep)
+    if not routes:
+        return Outcome("deliver", message, message=message)
+    for place, row in enumerate(routes):
+        if not row.match or matches(message, row.match):
+            keep = tuple((name, pick, take(message, pick)) for name, pick in row.keep.items()) if row.keep else ()
+            return _outcome(row, place, message, keep)
     return Outcome("unrouted")
 
 
-def _outcome(row: Route, message: Any, keep: tuple[tuple[str, Pick, Any], ...]) -> Outcome:
+def _outcome(row: Route, place: int, message: Any, keep: tuple[tuple[str, Pick, Any], ...]) -> Outcome:
     if row.deliver:
         value = message if row.deliver is True else find(message, row.deliver)
-        return Outcome("deliver", value, keep=keep)
+        return Outcome("deliver", value, keep=keep, row=place, message=message)
     if row.answer:
         good = row.ok is None or find(message, row.ok) is True
         part = row.result if good else row.error
-        return Outcome(
-            "answer", find(message, part) if part else None, id=find(message, row.answer), good=good, keep=keep
-        )
+        value = find(message, part) if part else None
+        return Outcome("answer", value, id=find(message, row.answer), good=good, keep=keep, row=place)
     if row.raise_:
         fields = {name: find(message, path) for name, path in row.fields.items()}
-        return Outcome("raise", event=row.raise_, fields=fields, keep=keep)
+        return Outcome("raise", event=row.raise_, fields=fields, keep=keep, row=place)
     if row.refusal:
-        return Outcome("refusal", find(message, row.refusal), keep=keep)
-    return Outcome("discard", keep=keep)
+        return Outcome("refusal", find(message, row.refusal), keep=keep, row=place)
+    return Outcome("discard", keep=keep, row=place)

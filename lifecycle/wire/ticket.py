@@ -9,12 +9,14 @@ from typing import Literal, final
 
 import attrs
 
+from .codec import length
+
 Fate = Literal["queued", "taken", "sent", "withdrawn", "not_sent", "maybe"]
 SETTLED = frozenset({"sent", "withdrawn", "not_sent", "maybe"})
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Ticket:
     """One message and what becomes of it.
 
@@ -24,17 +26,23 @@ class Ticket:
             with some of it gone).
         cause: why it was not sent, in words.
         epoch: the dial in which it was taken; 0 before.
+        size: how many bytes it counts for in a queue.
         patience: how many seconds it waits while the connection is not ready.
+        told: called once, when it is settled.
     """
 
     message: str | bytes = attrs.field(repr=False)
     fate: Fate = "queued"
     cause: str = ""
     epoch: int = 0
+    size: int = attrs.field(init=False, repr=False)
     patience: float = attrs.field(default=0.0, repr=False)
     start: int = attrs.field(default=0, repr=False)
     end: int = attrs.field(default=0, repr=False)
-    told: Callable[["Ticket"], None] | None = attrs.field(default=None, repr=False)
+    told: Callable[["Ticket"], object] | None = attrs.field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.size = length(self.message)
 
     def settle(self, fate: Fate, cause: str = "") -> None:
         """Fix the fate, once; later ones are ignored."""

@@ -334,10 +334,32 @@ def lease(begin: Begin) -> Any:
     return w
 
 
+def websocket_server(begin: Begin) -> Any:
+    """Two clients that are let go, each in its own way, and one that goes by itself."""
+    w = begin("websocket-server")
+    assert w.start() == ["start serving.up.alive: silent heartbeat_after"]
+    w.fire("alive")
+    w.told("heard", "heard")
+    assert w.tell("disconnect")[1] == "close 1000"
+    assert w.here() == ("serving.leaving", "closing")
+    w.told("closed", "closed")
+    assert w.machine.ended
+    for end in ("drained", "lost.too_slow"):
+        other = begin("websocket-server")
+        other.start()
+        if end == "drained":
+            other.tell(end)
+            other.fire("parting")
+        else:
+            other.told("end", end)
+        w.clauses += other.clauses
+    return w
+
+
 STORIES = {
     "connection": connection, "heartbeat": heartbeat, "handshake": handshake, "reconnect": reconnect, "refresh": refresh,
     "websocket": websocket, "resume": resume, "openclaw-gateway": openclaw, "openhands-conversation-server": openhands,
-    "livekit-agent-session": livekit, "session-lease": lease,
+    "livekit-agent-session": livekit, "session-lease": lease, "websocket-server": websocket_server,
 }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class Peer:
         self.far.append(far)
         self.nursery.start_soon(self._play, act, far)
         try:
-            await TrioWebsocketTransport.run(request, near, lambda transport: opened(transport, near))
+            await TrioWebsocketTransport.dial(request, near, lambda transport: opened(transport, near))
         finally:
             near.abort()
 

@@ -159,11 +159,11 @@ async def test_a_call_whose_state_is_left_before_it_began() -> None:
         async with connect(peer, begin) as connection:
             await trio.sleep(1)
             driver = connection._driver
-            effect = next(iter(driver._calls._scopes))
+            effect = next(iter(driver.calls._scopes))
             from lifecycle.machine.effects import StartCall, StopCall
 
-            driver._calls.start(StartCall("sign", effect, 0, {"challenge": {}}))
-            driver._calls.stop(StopCall("sign", effect))
+            driver.calls.start(StartCall("sign", effect, 0, {"challenge": {}}))
+            driver.calls.stop(StopCall("sign", effect))
             await trio.testing.wait_all_tasks_blocked()
             assert began == [1]
 

@@ -21,7 +21,8 @@ from lifecycle.errors import (
     WrongParameters,
 )
 from lifecycle.trio.changes import MOST
-from lifecycle.trio.connection import HISTORY, Connection
+from lifecycle.trio.account import HISTORY
+from lifecycle.trio.connection import Connection
 from lifecycle.wire.inbox import Discontinuity
 
 from .peer import PAGE, REFUSED, URL, Peer, Signer, closing, echo, gateway, http, silent, speaking
@@ -72,10 +73,9 @@ def test_everything_wrong_at_once() -> None:
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        ("openhands-conversation-server", "its role is server"),
-        ("heartbeat", "its role is to be used by other pages"),
-        ("resume", "`sequence` and `dedupe` of a route are not run yet"),
-        ("session-lease", "only pages with `role: client` can be opened"),
+        ("openhands-conversation-server", "its role is server: serve it by `lifecycle.serve`"),
+        ("heartbeat", "it is a fragment, to be used by other pages"),
+        ("session-lease", "its role is session: it has no transport"),
     ],
 )
 def test_pages_that_cannot_be_run(page: str, sentence: str) -> None:
@@ -84,19 +84,18 @@ def test_pages_that_cannot_be_run(page: str, sentence: str) -> None:
         lifecycle.open(page)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("inbox: {items: 4,", "inbox: {when_full: close, items: 4,", "inbox: when_full: close"),
-        ("outbox: {items: 4,", "outbox: {when_full: wait, items: 4,", "outbox: when_full: wait"),
-        ("send: request,", "send: request, on_loss: resend,", "on_loss: resend"),
-        ("codec: json", "codec: object", "codec object has no transport"),
-    ],
-)
-def test_settings_that_are_not_run(old: str, new: str, sentence: str) -> None:
+def test_a_codec_that_is_not_run() -> None:
     """What this version leaves out is told instead of being left out in silence."""
-    with pytest.raises(WrongParameters, match=sentence):
-        lifecycle.open(read_text(PAGE.replace(old, new)), url=URL, calls=Signer())
+    with pytest.raises(WrongParameters, match="codec object has no transport"):
+        lifecycle.open(read_text(PAGE.replace("codec: json", "codec: object")), url=URL, calls=Signer())
+
+
+def test_an_unknown_transport() -> None:
+    """It is told beside the other mistakes, with the names that there are."""
+    with pytest.raises(WrongParameters) as told:
+        lifecycle.open("websocket", transport="websokets", color="red")
+    for part in ("no transport 'websokets': use 'trio-websocket' or 'websockets'", "color", "url"):
+        assert part in str(told.value)
 
 
 def test_a_page_that_does_not_exist() -> None:

@@ -195,9 +195,9 @@ def broken(*_: object) -> None:
 def broken_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every goodbye of the page raises."""
     from lifecycle.machine import effects
-    from lifecycle.trio import driver
+    from lifecycle.trio import carry
 
-    monkeypatch.setitem(driver._CARRIED, effects.Close, broken)
+    monkeypatch.setitem(carry._CARRIED, effects.Close, broken)
 
 
 @pytest.mark.parametrize("waiting", ["sleep", "ready", "receive", "changes", "send"])

@@ -1,4 +1,5 @@
 import errno
+import tracemalloc
 
 import pytest
 import trio
@@ -127,6 +128,103 @@ async def test_an_abort_wakes_those_who_wait() -> None:
         ours.abort()
         await trio.testing.wait_all_tasks_blocked()
         assert not nursery.child_tasks
+
+
+# Frames that the next one supersedes
+
+
+async def test_a_latest_frame_leaves_at_once() -> None:
+    """While nothing is kept it is a write like others."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon)
+        ours.write_latest(b"one")
+        ours.write_latest(b"two")
+        assert (ours.given, ours.sent) == (6, 6)
+        assert theirs.read() == b"onetwo"
+        assert not nursery.child_tasks
+
+
+async def test_only_the_latest_frame_is_kept() -> None:
+    """Of those that come while the system takes nothing the last one arrives, once, behind what was kept."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=10)
+        ours.write(b"0123456789 kept ")
+        for number in range(5):
+            ours.write_latest(b"pong %d " % number)
+        assert ours.given == 16
+        ours.write(b"and more ")
+        assert await read_exactly(theirs, 32) == b"0123456789 kept and more pong 4 "
+        await trio.testing.wait_all_tasks_blocked()
+        assert theirs.read() is None
+        assert ours.given == ours.sent == 32
+
+
+async def test_a_flood_of_latest_frames_needs_no_memory() -> None:
+    """A hundred thousand of them for a peer that reads nothing, then a byte now and then, need room for two."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=10)
+        ours.write(bytes(100))
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in range(100_000):
+                ours.write_latest(b"pong %06d" % number)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most - before < 4096
+        assert ours.given == 100
+        for number in range(100_000, 100_300):
+            ours.write_latest(b"pong %06d" % number)
+            assert theirs.read(1)
+            await trio.testing.wait_all_tasks_blocked()
+            assert ours.given - ours.sent <= 100
+        got = bytearray()
+        while (data := theirs.read()) is not None:
+            got += data
+            await trio.testing.wait_all_tasks_blocked()
+        frames = [int(frame) for frame in bytes(got).lstrip(b"\0").split(b"pong ")[1:]]
+        assert frames == sorted(set(frames))
+        assert frames[-1] == 100_299
+
+
+async def test_a_refill_cannot_keep_a_latest_frame_back() -> None:
+    """A `drained` that writes each time comes after it, so it leaves though there is always something to send."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=10)
+        ours.drained = lambda: ours.write(b"0123456789")
+        ours.write(bytes(20))
+        ours.write_latest(b"pong")
+        assert (await read_exactly(theirs, 40))[:34] == bytes(20) + b"pong0123456789"
+        ours.abort()
+
+
+async def test_the_end_follows_a_latest_frame() -> None:
+    """One that is held leaves before the end, and none can be written after it, whatever is kept."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=1)
+        ours.write(b"kept ")
+        ours.write_latest(b"pong")
+        ours.write_eof()
+        with pytest.raises(trio.BrokenResourceError):
+            ours.write_latest(b"late")
+        assert await read_exactly(theirs, 100) == b"kept pong"
+
+
+async def test_a_latest_frame_that_cannot_leave() -> None:
+    """It raises as a write does; one that is held when the connection breaks is forgotten without a word."""
+    async with trio.open_nursery() as nursery:
+        ours, theirs = memory_pair(nursery.start_soon, room=1)
+        ours.write(b"kept")
+        ours.write_latest(b"pong")
+        theirs.reset()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not nursery.child_tasks
+        with pytest.raises(trio.BrokenResourceError):
+            ours.write_latest(b"more")
+        ours.abort()
+        with pytest.raises(trio.BrokenResourceError):
+            ours.write_latest(b"more")
 
 
 async def test_an_end_of_writing_leaves_the_other_direction_open() -> None:

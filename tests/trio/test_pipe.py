@@ -149,6 +149,18 @@ async def test_drained_is_told_and_may_write(sockets: Sockets) -> None:
 
 
 @pytest.mark.real_time
+async def test_of_a_flood_of_latest_frames_the_last_one_arrives(sockets: Sockets) -> None:
+    """Frames that supersede each other while a long one is sent take no room, and tear nothing."""
+    async with pipes(sockets) as (ours, theirs, _):
+        ours.write(EIGHT_MB)
+        for number in range(100_000):
+            ours.write_latest(b"%06d" % number)
+        assert ours.given == len(EIGHT_MB)
+        ours.write(b"tail")
+        assert await read_exactly(theirs, len(EIGHT_MB) + 10) == EIGHT_MB + b"tail099999"
+
+
+@pytest.mark.real_time
 async def test_heard_is_told_once_for_each_read_that_brought_bytes(sockets: Sockets) -> None:
     """Neither an empty read nor the end counts as a sign of life."""
     async with pipes(sockets) as (ours, theirs, _):

@@ -122,6 +122,29 @@ async def test_a_cancelled_send_is_not_torn(contexts: Contexts) -> None:
         assert drained[-1] == pipe.given
 
 
+async def test_of_a_flood_of_latest_frames_the_last_one_arrives(contexts: Contexts) -> None:
+    """What is superseded was never enciphered; a `drained` that writes each time comes after the one that is left."""
+    async with trio.open_nursery() as nursery:
+        near, far = memory_pair(nursery.start_soon)
+        pipe, stream = await shake_hands(near, far, contexts)
+        pipe.write_latest(b"at once")
+        assert await stream.receive_some() == b"at once"
+        pipe.write(bytes(MB))
+        given = pipe.given
+        for number in range(100_000):
+            pipe.write_latest(b"%06d" % number)
+        assert pipe.given == given
+        pipe.drained = lambda: pipe.write(b"0123456789")
+        assert (await receive_exactly(stream, MB + 16))[: MB + 16] == bytes(MB) + b"0999990123456789"
+        pipe.drained = None
+        pipe.write_latest(b"held")
+        pipe.write_eof()
+        with pytest.raises(trio.BrokenResourceError):
+            pipe.write_latest(b"late")
+        assert (await receive_exactly(stream, 100 * MB))[-4:] == b"held"
+        pipe.abort()
+
+
 async def test_one_read_drains_every_record(contexts: Contexts) -> None:
     """Several records that came together wake nobody again, so one read takes them all; or says that there is more."""
     async with trio.open_nursery() as nursery:

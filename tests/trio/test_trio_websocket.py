@@ -15,10 +15,11 @@ import wsproto
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
 
 from lifecycle.trio.dial import connect_tcp
+from lifecycle.trio.losses import MOST_OF_AN_ANSWER
 from lifecycle.trio.memory import MemoryPipe, memory_pair
 from lifecycle.trio.pipe import Pipe, PipeStream, SocketPipe
 from lifecycle.trio.transport import Transport, TransportFailed
-from lifecycle.trio.trio_websocket import MOST_OF_AN_ANSWER, QUEUE, TrioWebsocketTransport
+from lifecycle.trio.trio_websocket import QUEUE, TrioWebsocketTransport
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 
@@ -54,7 +55,7 @@ async def host(
     request: DialRequest, pipe: Pipe, *, task_status: trio.TaskStatus[TrioWebsocketTransport] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Run a transport in a nursery, whose `start` gives it."""
-    await TrioWebsocketTransport.run(request, pipe, task_status.started)
+    await TrioWebsocketTransport.dial(request, pipe, task_status.started)
 
 
 async def dial(
@@ -82,7 +83,7 @@ async def refused(answer: Callable[[MemoryPipe], None]) -> Ending:
 
         nursery.start_soon(peer)
         with pytest.raises(TransportFailed) as caught:
-            await TrioWebsocketTransport.run(REQUEST, near, _never_opened)
+            await TrioWebsocketTransport.dial(REQUEST, near, _never_opened)
         assert near.closed
         assert str(caught.value) == str(caught.value.ending)
         nursery.cancel_scope.cancel()
@@ -257,7 +258,7 @@ async def test_a_pipe_that_is_broken_before_the_handshake() -> None:
         far.reset()
         assert near.read() == b""
         with pytest.raises(TransportFailed) as caught:
-            await TrioWebsocketTransport.run(REQUEST, near, _never_opened)
+            await TrioWebsocketTransport.dial(REQUEST, near, _never_opened)
         assert caught.value.ending == ErrorEnding("handshake", "Connection reset by peer", errno.ECONNRESET)
 
 
@@ -278,7 +279,7 @@ async def test_silence_in_the_handshake() -> None:
     async with trio.open_nursery() as nursery:
         near, _ = memory_pair(nursery.start_soon)
         with trio.move_on_after(10) as scope:
-            await TrioWebsocketTransport.run(REQUEST, near, _never_opened)
+            await TrioWebsocketTransport.dial(REQUEST, near, _never_opened)
         assert scope.cancelled_caught
         assert near.closed
     assert trio.current_time() == pytest.approx(10)
@@ -298,7 +299,7 @@ async def test_a_fault_of_the_caller_leaves_as_it_is() -> None:
 
         nursery.start_soon(peer)
         with pytest.raises(ZeroDivisionError):
-            await TrioWebsocketTransport.run(REQUEST, near, opened)
+            await TrioWebsocketTransport.dial(REQUEST, near, opened)
         assert near.closed
 
 
@@ -408,7 +409,7 @@ async def test_the_first_ending_stays() -> None:
         assert transport.ended == CloseEnding(4401, "bad")
 
 
-async def test_run_returns_when_the_peer_has_ended() -> None:
+async def test_dial_returns_when_the_peer_has_ended() -> None:
     """The host returns though nobody receives; the messages that came are still there, then the ending."""
     async with trio.open_nursery() as nursery:
         transport, far = await dial(nursery, frame(1, b"one") + frame(1, b"two") + close(1001))
@@ -574,7 +575,7 @@ async def test_a_pipe_aborted_by_others() -> None:
 
 
 async def test_a_cancelled_host_drops_the_connection() -> None:
-    """Whoever cancels `run` gets an aborted pipe and an ended transport, and `Cancelled` leaves as it is."""
+    """Whoever cancels `dial` gets an aborted pipe and an ended transport, and `Cancelled` leaves as it is."""
     async with trio.open_nursery() as nursery:
         near, far = memory_pair(nursery.start_soon)
 
@@ -584,7 +585,7 @@ async def test_a_cancelled_host_drops_the_connection() -> None:
         nursery.start_soon(peer)
         found: list[Transport] = []
         with trio.move_on_after(5) as scope:
-            await TrioWebsocketTransport.run(REQUEST, near, found.append)
+            await TrioWebsocketTransport.dial(REQUEST, near, found.append)
         assert scope.cancelled_caught
         assert near.closed
         assert found[0].ended == ErrorEnding("eof", "dropped on this side")
@@ -605,7 +606,7 @@ async def test_cancelled_at_every_step() -> None:
             nursery.start_soon(peer)
             with trio.CancelScope() as scope:
                 nursery.start_soon(_cancel_after, step, scope)
-                await TrioWebsocketTransport.run(REQUEST, near, lambda _: None)
+                await TrioWebsocketTransport.dial(REQUEST, near, lambda _: None)
             assert near.closed
             nursery.cancel_scope.cancel()
         if not scope.cancelled_caught:

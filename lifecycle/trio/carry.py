@@ -1,0 +1,139 @@
+"""What each effect of a machine does in trio's world.
+
+Law: synchronous, in the machine's order, and without a decision: whatever may be otherwise is in the page.
+An effect that cannot be carried out any more, because its transport has just gone, is no error: the end is told.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from lifecycle.machine import effects as do
+from lifecycle.machine.events import Event
+from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
+from lifecycle.wire.ending import ErrorEnding
+from lifecycle.wire.inbox import Discontinuity
+
+from .epoch import Epoch
+from .host import Host
+from .verdict import asks_for_life
+
+
+def carry_out(driver: Host, effects: tuple[do.Effect, ...]) -> None:
+    """Carry out effects, in order."""
+    for effect in effects:
+        _CARRIED[type(effect)](driver, effect)
+
+
+def _open(driver: Host, effect: do.Open) -> None:
+    driver.epoch += 1
+    driver.continuous = driver.epoch == 1
+    epoch = driver.current = Epoch(driver, effect.token, driver.epoch)
+    try:
+        limit = driver.definition.messages.limit or DEFAULT_LIMIT
+        subprotocols = driver.definition.dial.subprotocols
+        request = DialRequest.parse(str(effect.url), effect.query, effect.headers, subprotocols, limit)
+    except ValueError as error:
+        epoch.end(ErrorEnding("connect", str(error)))
+        return
+    driver.spawn(lambda: epoch.dial(driver.dialer, request))
+
+
+def _close(driver: Host, effect: do.Close) -> None:
+    if driver.current is not None:
+        driver.current.close(effect.code, effect.reason)
+
+
+def drop(driver: Host, _: do.Drop | None = None) -> None:
+    """End the epoch: everything that was taken has its fate, and nothing that it says is heard any more."""
+    epoch, driver.current = driver.current, None
+    if epoch is not None:
+        driver.gap = epoch.loss or driver.now
+        driver.mail.detach(driver.gap)
+        epoch.drop()
+
+
+def _ping(driver: Host, _: do.Ping) -> None:
+    if driver.current is not None and driver.current.transport is not None:
+        driver.current.transport.ping()
+
+
+def _send(driver: Host, effect: do.Send) -> None:
+    if driver.current is not None:
+        driver.current.send(effect.value)
+
+
+def _emit(driver: Host, effect: do.Emit) -> None:
+    driver.emitted[effect.name] = effect.fields
+
+
+def mark(driver: Host, effect: do.Mark) -> None:
+    """Tell the user what became of the stream, once something of it was delivered."""
+    driver.continuous = True
+    if driver.mail.delivered:
+        driver.mail.mark(Discontinuity(effect.kind, why=driver.gap))
+
+
+def _admit(driver: Host, _: do.Admit) -> None:
+    if driver.current is not None:
+        driver.current.admit()
+
+
+def _refuse(driver: Host, effect: do.Refuse) -> None:
+    if driver.current is not None:
+        driver.current.refuse(effect.http)
+
+
+def _start_clock(driver: Host, effect: do.StartClock) -> None:
+    seconds = effect.seconds
+    if seconds is None and effect.backoff is not None:
+        name = effect.clock.name
+        previous = driver.waits.get(name) if effect.attempt > 1 else None
+        seconds = driver.waits[name] = driver.dice.uniform(*effect.backoff.bounds(effect.attempt, previous))
+    _arm(driver, effect, trio.current_time() + (seconds or 0.0), seconds or 0.0)
+
+
+def _arm(driver: Host, effect: do.StartClock, when: float, seconds: float) -> None:
+    driver.timers.set(effect.clock.name, when, lambda _: _run_out(driver, effect, seconds))
+    driver.armed()
+
+
+def _run_out(driver: Host, effect: do.StartClock, seconds: float) -> None:
+    clock, now = effect.clock, trio.current_time()
+    heard_at = driver.current.heard_at if driver.current is not None else 0.0
+    if not driver.mail.reading and asks_for_life(driver.definition, clock):
+        _arm(driver, effect, now + seconds, seconds)  # we do not read, so silence says nothing of the peer
+    elif clock.kind == "silent" and heard_at + seconds > now:
+        _arm(driver, effect, heard_at + seconds, seconds)
+    else:
+        driver.dispatch(Event(clock.name, cause="timer", token=effect.token))
+
+
+def _stop_clock(driver: Host, effect: do.StopClock) -> None:
+    driver.timers.cancel(effect.clock.name)
+
+
+def _start_call(driver: Host, effect: do.StartCall) -> None:
+    driver.calls.start(effect)
+
+
+def _stop_call(driver: Host, effect: do.StopCall) -> None:
+    driver.calls.stop(effect)
+
+
+_CARRIED: dict[type, Callable[[Host, Any], None]] = {
+    do.Open: _open,
+    do.Close: _close,
+    do.Drop: drop,
+    do.Ping: _ping,
+    do.Send: _send,
+    do.Emit: _emit,
+    do.Mark: mark,
+    do.Admit: _admit,
+    do.Refuse: _refuse,
+    do.StartClock: _start_clock,
+    do.StopClock: _stop_clock,
+    do.StartCall: _start_call,
+    do.StopCall: _stop_call,
+}

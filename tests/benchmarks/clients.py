@@ -1,0 +1,247 @@
+"""One kind of client in a process of its own: it is told by lines of JSON what to do, and says what that cost.
+
+Law: each kind does the same with nothing but `send` and `receive`. Connections are opened before the clock starts
+and closed after it has stopped, except where they are what is measured.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+Send = Callable[[Any], Awaitable[Any]]
+Receive = Callable[[], Awaitable[Any]]
+Opened = Callable[[str], AbstractAsyncContextManager[tuple[Send, Receive]]]
+Doing = Callable[[], Coroutine[Any, Any, Any]]
+
+TOGETHER = 100
+WARM = 20
+
+
+@attrs.frozen
+class Kind:
+    """A library and how it is run.
+
+    Attributes:
+        run: an async function to its end.
+        opened: a connection, as what sends and what receives.
+        together: several async functions at once.
+        sleep: so many seconds.
+        tasks: how many there are now.
+        watched: whether steps and ticks can be counted.
+    """
+
+    run: Callable[[Doing], Any]
+    opened: Opened
+    together: Callable[[list[Doing]], Awaitable[None]]
+    sleep: Callable[[float], Awaitable[None]]
+    tasks: Callable[[], int]
+    watched: bool
+
+
+def kind_of(name: str) -> Kind:
+    """A kind by its name."""
+    return _asyncio_kind() if name == "websockets on asyncio" else _trio_kind(name)
+
+
+def _trio_kind(name: str) -> Kind:
+    import trio
+
+    async def together(all_of_them: list[Doing]) -> None:
+        async with trio.open_nursery() as nursery:
+            for each in all_of_them:
+                nursery.start_soon(each)
+
+    opened = {
+        "raw trio-websocket": _raw_trio_websocket,
+        "websockets.trio": _raw_websockets,
+        "managed, trio-websocket": _managed,
+        "managed, websockets": lambda: _managed(transport="websockets"),
+        "managed, websockets, full history": lambda: _managed(seasoned=True, transport="websockets"),
+    }[name]()
+
+    def tasks() -> int:
+        return trio.lowlevel.current_statistics().tasks_living
+
+    return Kind(trio.run, opened, together, trio.sleep, tasks, watched=True)
+
+
+def _asyncio_kind() -> Kind:
+    import websockets.asyncio.client
+
+    @contextlib.asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
+        async with websockets.asyncio.client.connect(url) as connection:
+            yield connection.send, connection.recv
+
+    async def together(all_of_them: list[Doing]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in all_of_them:
+                group.create_task(each())
+
+    def tasks() -> int:
+        return len(asyncio.all_tasks())
+
+    return Kind(lambda do: asyncio.run(do()), opened, together, asyncio.sleep, tasks, watched=False)
+
+
+def _raw_trio_websocket() -> Opened:
+    import trio_websocket
+
+    @contextlib.asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
+        async with trio_websocket.open_websocket_url(url) as connection:
+            yield connection.send_message, connection.get_message
+
+    return opened
+
+
+def _raw_websockets() -> Opened:
+    import websockets.trio.client
+
+    @contextlib.asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
+        async with websockets.trio.client.connect(url) as connection:
+            yield connection.send, connection.recv
+
+    return opened
+
+
+def _managed(*, seasoned: bool = False, **options: Any) -> Opened:
+    """The page `websocket`, read once; floods are counted, so its inbox has room for all of them.
+
+    Seasoned, its history gets as long as that of a connection of some hours.
+    """
+    import lifecycle
+    from lifecycle.definition.page import Inbox
+
+    # the roomier inbox makes another page of it, which has no certificate
+    logging.getLogger("lifecycle").setLevel(logging.ERROR)
+    page = lifecycle.read("websocket")
+    roomy = attrs.evolve(page, messages=attrs.evolve(page.messages, inbox=Inbox(items=10**9, size=10**12)))
+    if seasoned:
+        options |= {"heartbeat_after": 0.25}
+
+    @contextlib.asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
+        async with lifecycle.open(roomy if "/flood/" in url else page, url=url, **options) as connection:
+            await connection.ready()
+            yield connection.send, connection.__anext__
+
+    return opened
+
+
+async def measure(kind: Kind, do: str, url: str, count: int, *, watched: bool = False) -> dict[str, float]:
+    """Do something so many times; seconds and seconds of CPU, and steps and ticks of trio if they are watched."""
+    async with contextlib.AsyncExitStack() as stack:
+        number = 0 if do == "connect" else TOGETHER if do == "together" else 1
+        open_ = [await stack.enter_async_context(kind.opened(url)) for _ in range(number)]
+        if do == "echo":
+            await open_[0][0](b"warm")
+            assert await open_[0][1]() == b"warm"
+        doing = {"connect": _connect, "together": _together, "echo": _echo, "flood": _flood, "sink": _sink}[do]
+        gc.collect()
+        with _watching() if watched else contextlib.nullcontext({}) as seen:
+            began, cpu = time.perf_counter(), time.process_time()
+            await doing(kind, url, open_, count)
+            found = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+        return found | seen
+
+
+async def _connect(kind: Kind, url: str, _: object, count: int) -> None:
+    for _ in range(count):
+        async with kind.opened(url):
+            pass
+
+
+async def _echo(_: Kind, __: str, open_: list[tuple[Send, Receive]], count: int) -> None:
+    ((send, receive),) = open_
+    message = b"x" * 64
+    for _ in range(count):
+        await send(message)
+        await receive()
+
+
+async def _together(kind: Kind, url: str, open_: list[tuple[Send, Receive]], count: int) -> None:
+    await kind.together([lambda one=one: _echo(kind, url, [one], count // TOGETHER) for one in open_])  # type: ignore[misc]  # bound early
+
+
+async def _flood(_: Kind, __: str, open_: list[tuple[Send, Receive]], count: int) -> None:
+    ((send, receive),) = open_
+    await send(str(count))
+    for _ in range(count):
+        await receive()
+
+
+async def _sink(_: Kind, __: str, open_: list[tuple[Send, Receive]], count: int) -> None:
+    ((send, receive),) = open_
+    message = b"x" * 64
+    for _ in range(count):
+        await send(message)
+    assert await receive() == "done"
+
+
+@contextlib.contextmanager
+def _watching() -> Any:
+    import trio
+
+    class Instrument(trio.abc.Instrument):
+        def before_task_step(self, task: object) -> None:
+            seen["steps"] += 1
+
+        def before_io_wait(self, timeout: float) -> None:
+            seen["ticks"] += 1
+
+    seen = {"steps": 0, "ticks": 0}
+    instrument = Instrument()
+    trio.lowlevel.add_instrument(instrument)
+    try:
+        yield seen
+    finally:
+        trio.lowlevel.remove_instrument(instrument)
+
+
+async def idle(kind: Kind, url: str, count: int, *, wait: float) -> dict[str, float]:
+    """Open so many connections and let them be; bytes and tasks of one."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(WARM):
+            await stack.enter_async_context(kind.opened(url))
+        await kind.sleep(0.2)
+        resident, tasks = _resident(), kind.tasks()
+        for _ in range(count):
+            await stack.enter_async_context(kind.opened(url))
+        await kind.sleep(0.2 + wait)
+        return {"bytes": (_resident() - resident) / count, "tasks": (kind.tasks() - tasks) / count}
+
+
+def _resident() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main(name: str) -> None:
+    """Answer each line of stdin with one on stdout."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    kind = kind_of(name)
+    for line in sys.stdin:
+        question = json.loads(line)
+        doing = idle if question.pop("idle", False) else measure
+        answer = kind.run(lambda doing=doing, question=question: doing(kind, **question))
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

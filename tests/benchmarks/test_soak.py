@@ -1,0 +1,34 @@
+"""The soak, so small that it can be run with the other tests: it holds, and it notices what does not."""
+
+import attrs
+
+from .soak import Found, soak
+
+
+def test_all_heal_and_nothing_grows() -> None:
+    """A few connections outlive two deaths of their server and one silence, and hold no more afterwards."""
+    found = soak(connections=20, kills=2, heartbeat=0.5)
+    assert [check for check in found.checks if not check.held] == []
+    assert len(found.checks) == 5
+    assert found.bound == 1.0
+    assert min(found.noticed) > 0.0
+
+
+def test_what_does_not_hold_is_told() -> None:
+    """One task, file or echo more or less, memory that grows, or a silence that lasts, and the verdict is another."""
+    row = {"seconds": 1.0, "echoes": 2, "tasks": 9, "open files": 5, "memory": 100.0}
+    good = Found(2, [row] * 4, [0.7, 0.9], 0.1, bound=1.0, busy=0.01)
+    assert _broken(good) == []
+    for change, what in [
+        ({"echoes": 1}, "echoes after every kill"),
+        ({"tasks": 10}, "no growth of tasks"),
+        ({"open files": 6}, "no growth of open files"),
+        ({"memory": 106.0}, "no growth of memory"),
+    ]:
+        assert _broken(attrs.evolve(good, rows=[row, row, row, {**row, **change}])) == [what]
+    assert _broken(attrs.evolve(good, noticed=[0.7, 1.07])) == ["a silent peer is noticed"]
+    assert _broken(attrs.evolve(good, noticed=[0.7])) == ["a silent peer is noticed"]
+
+
+def _broken(found: Found) -> list[str]:
+    return [check.what for check in found.checks if not check.held]
