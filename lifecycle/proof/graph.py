@@ -93,6 +93,7 @@ class Deeds:
         phase: the transport's phase after it.
         opens: how often it dials.
         twice: whether it dials while a transport is there.
+        late: whether it answers a client when no transport is there any more.
         stops: marks of clocks and calls that stop.
         touches: those, and the marks of what starts.
     """
@@ -100,11 +101,12 @@ class Deeds:
     phase: Phase
     opens: int
     twice: bool
+    late: bool
     stops: frozenset[str]
     touches: frozenset[str]
 
 
-_NO_DEEDS = Deeds("half-open", 0, False, frozenset(), frozenset())  # noqa: FBT003 -- silence does nothing
+_NO_DEEDS = Deeds("half-open", 0, False, False, frozenset(), frozenset())  # noqa: FBT003 -- silence does nothing
 
 
 @attrs.define(eq=False)

@@ -103,14 +103,15 @@ class World:
         """What a path does to the transport, its phase being this."""
         known = self._deeds.get((path, phase))
         if known is None:
-            opens, twice, now = 0, False, phase
+            opens, twice, late, now = 0, False, False, phase
             for effect, _ in path.effects:
                 if effect.word == "open":
                     opens, twice = opens + 1, twice or now != "none"
+                late |= effect.word in ("admit", "refuse") and now == "none"
                 now = after_effect(now, effect.word)
             stops = frozenset(_mark(what) for what in path.stops)
             starts = frozenset(_mark(what) for what, _ in path.starts)
-            known = Deeds("none" if path.after.ended else now, opens, twice, stops, stops | starts)
+            known = Deeds("none" if path.after.ended else now, opens, twice, late, stops, stops | starts)
             self._deeds[path, phase] = known
         return known
 

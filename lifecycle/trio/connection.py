@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lifecycle.definition.definition import Definition
 
 _BELT = 1.0
+_DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
 
 
 @final
@@ -91,7 +92,7 @@ class Connection:
         else:
             dialer = transport
         values = parameter_values(self.definition, parameters, problems)
-        self._set_up(values, dialer, calls, random.Random(seed))
+        self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed))
 
     @classmethod
     def accepted(
@@ -106,7 +107,7 @@ class Connection:
         """The server's side of a connection that a client asks for; used by `Server`."""
         self = cls.__new__(cls)
         self.definition = definition
-        self._set_up(values, _no_dialer, calls, random.Random())
+        self._set_up(values, _no_dialer, calls, _DICE)
         self._driver.asked(asking, pipe, subprotocol)
         return self
 

@@ -10,7 +10,6 @@ import contextvars
 import logging
 import math
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, final
 
@@ -131,7 +130,7 @@ class Driver:
         self._nursery: trio.Nursery | None = None
         self._engine = Parking()
         self._alarm: trio.CancelScope | None = None
-        self._queue: deque[Event] = deque()
+        self._queue: list[Event] = []  # short; an empty deque is ten times as large
         self._busy = False
         self._late = self._slept = 0.0
         self._slept_at = -math.inf
@@ -228,7 +227,7 @@ class Driver:
         self._busy, refusal = True, None
         try:
             while self._queue and not self.finished:
-                refusal = self._step(self._queue.popleft()) or refusal
+                refusal = self._step(self._queue.pop(0)) or refusal
             self._settle()
         except Exception as error:  # noqa: BLE001 -- as above
             self.fail(error)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 from lifecycle.wire.ending import Ending, ErrorEnding, HttpEnding
 
+from .tls import tls_failure
+
 if TYPE_CHECKING:
     import socket
 
@@ -57,7 +59,7 @@ def why_not_open(answer: bytes, broken: OSError | None) -> Ending:
         broken: the first error of the pipe.
     """
     if isinstance(broken, ssl.SSLError):
-        return _tls(broken)
+        return tls_failure(broken)
     refusal = _refusal(answer)
     if refusal:
         return refusal
@@ -75,14 +77,10 @@ def why_not_asked(broken: OSError | None) -> ErrorEnding:
         broken: the first error of the pipe.
     """
     if isinstance(broken, ssl.SSLError):
-        return _tls(broken)
+        return tls_failure(broken)
     if broken and broken.errno:
         return ErrorEnding("handshake", os.strerror(broken.errno), broken.errno)
     return ErrorEnding("handshake", "the client ended the connection before it had asked")
-
-
-def _tls(broken: ssl.SSLError) -> ErrorEnding:
-    return ErrorEnding("tls", (broken.reason or "TLS broke off").replace("_", " ").lower())
 
 
 class _Heard(io.BytesIO):

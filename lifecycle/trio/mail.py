@@ -6,14 +6,13 @@ read, never behind the inbox.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
 from lifecycle.definition.definition import Definition
 from lifecycle.errors import RequestUnsupported
 from lifecycle.wire.continuity import Continuity
-from lifecycle.wire.ending import ErrorWord
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.outbox import Outbox
 from lifecycle.wire.requests import Requests, value
@@ -27,6 +26,9 @@ from .replies import MISSING, Replies, Reply
 from .sending import Sending
 from .timers import Timers
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from lifecycle.wire.ending import ErrorWord
 
 
 def _nothing(*_: object) -> None:

@@ -82,7 +82,7 @@ class Receiving:
             return
         key = self._key(outcome.message) if self.inbox.when_full == "latest" else None
         if not self.inbox.put(outcome.value, size, number, key):
-            self._desk.overfull("inbox_full", f"{len(self.inbox)} messages wait, and nobody takes them")
+            self._desk.overfull("inbox_full", f"{self.inbox.count} messages wait, and nobody takes them")
         elif self.inbox.stopped:
             self.pace()
 

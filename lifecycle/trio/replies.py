@@ -6,8 +6,7 @@ after a loss has the same id and the same time.
 """
 
 import copy
-from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -26,6 +25,9 @@ from lifecycle.wire.ticket import Ticket
 from .desk import Desk
 from .parking import Parking
 from .sending import Sending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MISSING: Any = object()
 """Stands for a fallback that was not given; None may be one."""

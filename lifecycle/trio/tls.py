@@ -35,15 +35,10 @@ def tls_failure(error: ssl.SSLError) -> ErrorEnding:
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return ErrorEnding("tls", f"the certificate is refused: {error.verify_message}", error.verify_code)
-    reason = error.reason or "TLS_BROKE_OFF"
+    reason = error.reason or ""
     alert = _ALERT.fullmatch(reason)
-    if alert:
-        return ErrorEnding("tls", f"the peer refused: {_words(alert[1])}")
-    return ErrorEnding("tls", _REASONS.get(reason) or _words(reason))
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ").lower().replace("tls", "TLS")
+    words = (alert[1] if alert else reason).replace("_", " ").lower() or "TLS broke off"
+    return ErrorEnding("tls", f"the peer refused: {words}" if alert else _REASONS.get(reason, words))
 
 
 @final

@@ -24,7 +24,7 @@ from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 from .asking import Asked, read_upgrade, refuse_request
 from .losses import DROPPED, loss, violation, why_not_open
 from .pipe import Pipe
-from .streams import READ_SIZE, AcceptStream, DialStream, LibraryStream
+from .streams import AcceptStream, DialStream, LibraryStream
 from .tap import Message, Tap
 from .transport import Asking, Batch, Sink, Transport, TransportFailed
 
@@ -32,8 +32,8 @@ QUEUE: Final = 64
 
 _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
-_LEAST_CODE: Final = 1000
-_MOST_CODE: Final = 4999
+_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))  # RFC 6455 7.4, IANA
+_UNKNOWN: Final = 1014  # registered, but wsproto takes a frame that holds it for a violation
 _MOST_PAYLOAD: Final = 125
 _WIDEST: Final = 4  # bytes of a character in UTF-8
 
@@ -51,7 +51,7 @@ _EXPECTED = (
 class TrioWebsocketTransport(Transport):
     """One connection by trio-websocket; made by `dial` and `accept`."""
 
-    __slots__ = ("_deaf", "_ended", "_goodbye", "_limit", "_pipe", "_scope", "_tap", "_websocket")
+    __slots__ = ("_deaf", "_ended", "_goodbye", "_left", "_limit", "_pipe", "_scope", "_tap", "_websocket")
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class TrioWebsocketTransport(Transport):
         self._goodbye: tuple[int, str] | None = None  # ours, if we said it first
         self._ended: Ending | None = None
         self._deaf = False  # what came is not told any more
+        self._left: trio.Event | None = None  # for who waits until the host has left
         stream.goodbye = self._end
 
     @classmethod
@@ -174,6 +175,10 @@ class TrioWebsocketTransport(Transport):
         try:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed:
+            if self._websocket.closed is None and not self._ended:
+                # its reader was cancelled, or has died: the host knows which
+                self._left = trio.Event()
+                await self._left.wait()
             self._settle()
             return ()
         return (message,) if self._wanted(message) else ()
@@ -221,10 +226,10 @@ class TrioWebsocketTransport(Transport):
         """Say goodbye, if the connection still stands; it goes on until the peer has answered.
 
         Raises:
-            ValueError: the code is not from 1000 to 4999.
+            ValueError: no close frame may hold this code (RFC 6455 7.4).
         """
-        if not _LEAST_CODE <= code <= _MOST_CODE:
-            raise ValueError(f"a close code is a number from {_LEAST_CODE} to {_MOST_CODE}, not {code}")
+        if code not in _CODES:
+            raise ValueError(f"a close frame cannot hold the code {code}")
         if self._say(CloseConnection(code=code, reason=reason)):
             self._goodbye = code, reason
 
@@ -276,6 +281,8 @@ class TrioWebsocketTransport(Transport):
     def _leave(self) -> None:
         self.abort()
         self._end()
+        if self._left is not None:
+            self._left.set()
         if self._tap and self._tap.fault:
             raise self._tap.fault
 
@@ -290,6 +297,8 @@ class TrioWebsocketTransport(Transport):
             self._ended = DROPPED if self._pipe.closed else loss(self._pipe.broken)
         elif theirs:
             self._ended = CloseEnding(closed.code, closed.reason or "", "local" if self._goodbye else "peer")
+        elif self._goodbye and self._goodbye[0] == _UNKNOWN:
+            self._ended = CloseEnding(*self._goodbye, by="local")
         else:
             self._violated(closed.code)
 
@@ -318,7 +327,7 @@ async def _shake_hands(
             extra_headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers],
             message_queue_size=QUEUE,
             max_message_size=request.limit,
-            receive_buffer_size=READ_SIZE,
+            receive_buffer_size=None,  # the pipe knows how much is worth reading
         )
     return None
 
@@ -328,7 +337,7 @@ async def _await_request(
 ) -> trio_websocket.WebSocketRequest | None:
     with stream.waiting:
         return await trio_websocket.wrap_server_stream(
-            nursery, stream, message_queue_size=QUEUE, max_message_size=limit, receive_buffer_size=READ_SIZE
+            nursery, stream, message_queue_size=QUEUE, max_message_size=limit, receive_buffer_size=None
         )
     return None
 

@@ -38,7 +38,6 @@ from lifecycle.wire.frames import (
     frame,
     payload_of,
 )
-from lifecycle.wire.upgrade import Upgrade
 
 from .websockets_opening import Asked, ask, hear, judge, write
 
@@ -46,7 +45,7 @@ _MOST_PAYLOAD: Final = 125
 _MOST_REASON: Final = _MOST_PAYLOAD - 2
 _INTERNAL: Final = 1011
 
-_NO_UPGRADE: Final = ErrorEnding("handshake", "the client asked for no WebSocket connection")
+_NO_UPGRADE: Final = ErrorEnding("handshake", "the client's request opens no WebSocket connection")
 
 _CODES: Final[Mapping[type[Exception], int]] = {
     ProtocolError: WRONG_FRAME,
@@ -109,8 +108,8 @@ class WebsocketsTransport(Transport):
     async def accept(cls, pipe: Pipe, limit: int, peer: str, asked: Callable[[Asking], None]) -> None:
         """Hear what a client asks for on a pipe, and return when somebody has it to answer.
 
-        If the client has gone, or we are cancelled, the pipe is aborted. If it asked for something else, it is told so,
-        and the caller may leave it some time to read that before it aborts the pipe.
+        If the client has gone, or we are cancelled, the pipe is aborted. If it asked for something else, or is refused,
+        nothing more is written after that; the caller may leave it some time to read before it aborts the pipe.
 
         Args:
             pipe: connected, with TLS on it if that is wanted.
@@ -119,13 +118,12 @@ class WebsocketsTransport(Transport):
             asked: called once, in the step in which the request is seen to be whole and valid.
 
         Raises:
-            TransportFailed: an error `handshake`.
+            TransportFailed: an error `handshake`: the client asked for something else, which it is told, or has gone.
         """
         try:
             head, early = await hear(pipe)
-            protocol, request, answer = judge(head)
-            if request and answer:
-                upgrade = Upgrade.parse(request.path, request.headers.raw_items(), peer)
+            protocol, upgrade, answer = judge(head, peer)
+            if upgrade and answer:
                 asked(Asked(upgrade, pipe, protocol, answer, lambda: cls(pipe, limit, protocol, early)))
                 return
         except BaseException:
@@ -224,7 +222,7 @@ class WebsocketsTransport(Transport):
             if data:
                 self._cutter.cut(data, batch, self._other)
             else:
-                self._ended = DROPPED if self._pipe.closed else loss(self._pipe.broken)
+                self._ended = loss(self._pipe.broken)
         except Violation as wrong:
             self._violated(wrong.code)
         except UnicodeDecodeError:

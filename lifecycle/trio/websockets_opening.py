@@ -7,6 +7,7 @@ It does not know frames, nor what becomes of the connection.
 
 import contextlib
 import http.client
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final, final
@@ -39,6 +40,9 @@ _AGREED: Final = (
 _LEAST_REFUSAL: Final = 400
 _MOST_REFUSAL: Final = 599
 _VERSION: Final = "Sec-WebSocket-Version"
+# RFC 9110 5.6.2 and 5.5
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HEAD_ENDS: Final = b"\r\n\r\n"
 
 
@@ -99,14 +103,15 @@ async def hear(pipe: Pipe) -> tuple[bytes, bytes]:
     return heard[:end], heard[end:]
 
 
-def judge(head: bytes) -> tuple[ServerProtocol, Request | None, Response | None]:
+def judge(head: bytes, peer: str) -> tuple[ServerProtocol, Upgrade | None, Response | None]:
     """Judge what a client asks.
 
     Args:
         head: as `hear` gives it.
+        peer: the client's address.
 
     Returns:
-        A protocol; the request, if it may be answered with 101; and the answer, if the protocol has not given it.
+        A protocol; what is asked, if it may be answered with 101; and the answer, if the protocol has not given it.
     """
     protocol = ServerProtocol(extensions=_AGREED)
     if not head:
@@ -115,8 +120,13 @@ def judge(head: bytes) -> tuple[ServerProtocol, Request | None, Response | None]
     requests = [event for event in protocol.events_received() if isinstance(event, Request)]
     if not requests:
         return protocol, None, None
-    answer = _answer(protocol, requests[0])
-    return protocol, requests[0] if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS else None, answer
+    request, answer = requests[0], _answer(protocol, requests[0])
+    if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        return protocol, None, answer
+    try:
+        return protocol, Upgrade.parse(request.path, request.headers.raw_items(), peer), answer
+    except ValueError:
+        return protocol, None, protocol.reject(HTTPStatus.BAD_REQUEST, "The resource is none.\n")
 
 
 @final
@@ -162,10 +172,9 @@ class Asked(Asking):
             raise ValueError(f"a refusal has a status from {_LEAST_REFUSAL} to {_MOST_REFUSAL}, not {status}")
         answer = Headers([("Connection", "close"), ("Content-Length", str(len(body)))])
         for name, value in headers.items():
-            try:
-                answer[name] = value
-            except InvalidHeader:
-                raise ValueError(f"the header {name!r} has a value that cannot be sent") from None
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+                raise ValueError(f"the header {name!r} cannot be sent")
+            answer[name] = value
         protocol = self._once()
         protocol.send_response(Response(status, http.client.responses.get(status, ""), answer, body))
         with contextlib.suppress(trio.BrokenResourceError):

@@ -61,20 +61,20 @@ class Inbox:
             is to be given up (`close`), or nobody should have read so far (`wait`).
 
     Attributes:
-        bytes: of the messages that wait.
+        count, bytes: of the messages that wait.
         overflowed: how many messages gave way, those that were replaced among them.
         replaced: how many were replaced.
         stopped: with `wait`: it was full, and is not yet half empty.
     """
 
     __slots__ = (
-        "_count",
         "_missed",
         "_places",
         "_queue",
         "_since",
         "_until",
         "bytes",
+        "count",
         "items",
         "overflowed",
         "replaced",
@@ -92,7 +92,7 @@ class Inbox:
         # [value, size, number, key] of what waits, a mark of no size; None while nothing does
         self._queue: deque[list[Any]] | None = None
         self._places: dict[Any, list[Any]] | None = None  # where in it the next message of a key goes
-        self._count = 0
+        self.count = 0
         self._missed = 0  # at the head, and not yet told; it makes a mark when it is taken
         self._since: int | None = None
         self._until: int | None = None
@@ -126,7 +126,7 @@ class Inbox:
             self._places = self._places or {}
             self._places[key] = entry
         self.bytes += size
-        self._count += 1
+        self.count += 1
         self._bound()
         return True
 
@@ -160,15 +160,15 @@ class Inbox:
             self._forget(entry)
         if not self._queue:
             self._queue = self._places = None
-        if self.stopped and self._count <= self.items // 2 and self.bytes <= self.size // 2:
+        if self.stopped and self.count <= self.items // 2 and self.bytes <= self.size // 2:
             self.stopped = False
         return entry[0]
 
     def _fits(self, size: int) -> bool:
-        count, total = self._count + 1, self.bytes + size
+        count, total = self.count + 1, self.bytes + size
         if self.when_full == "close":
             return count <= self.items and total <= self.size
-        if self.when_full == "wait" and self._count:
+        if self.when_full == "wait" and self.count:
             return count <= self.items * HARD_ITEMS and total <= self.size * HARD_BYTES
         return True
 
@@ -185,17 +185,17 @@ class Inbox:
         return True
 
     def _bound(self) -> None:
-        if self._count < self.items and self.bytes < self.size:
+        if self.count < self.items and self.bytes < self.size:
             return
         if self.when_full == "wait":
             self.stopped = True
-        elif self._count > self.items or self.bytes > self.size:
+        elif self.count > self.items or self.bytes > self.size:
             self._drop()
 
     def _drop(self) -> None:
         """Let the oldest go until the bounds are kept."""
         queue, held = self._queue or deque(), None
-        while self._count > self.items or self.bytes > self.size:
+        while self.count > self.items or self.bytes > self.size:
             entry = queue.popleft()
             value, size, number, _ = entry
             if size == _MARK:
@@ -215,7 +215,7 @@ class Inbox:
 
     def _forget(self, entry: list[Any]) -> None:
         self.bytes -= entry[1]
-        self._count -= 1
+        self.count -= 1
         if self._places is not None and self._places.get(entry[3]) is entry:
             del self._places[entry[3]]
 

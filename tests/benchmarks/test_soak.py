@@ -16,7 +16,7 @@ def test_all_heal_and_nothing_grows() -> None:
 
 def test_what_does_not_hold_is_told() -> None:
     """One task, file or echo more or less, memory that grows, or a silence that lasts, and the verdict is another."""
-    row = {"seconds": 1.0, "echoes": 2, "tasks": 9, "open files": 5, "memory": 100.0}
+    row = {"seconds": 1.0, "echoes": 2, "steps": 128, "tasks": 9, "open files": 5, "memory": 100.0}
     good = Found(2, [row] * 4, [0.7, 0.9], 0.1, bound=1.0, busy=0.01)
     assert _broken(good) == []
     for change, what in [

@@ -14,7 +14,7 @@ from lifecycle.definition import page
 from lifecycle.proof.laws import HOUSE
 
 ROOT = Path(__file__).parents[2]
-_QUOTED = re.compile(r"<!-- (?P<file>[\\w./-]+) -->\n```(?P<language>\\w+)\n.*?```", re.DOTALL)
+_QUOTED = re.compile(r"<!-- (?P<file>[\w./-]+) -->\n```(?P<language>\w+)\n.*?```", re.DOTALL)
 
 _TITLES = {
     page.Page: "The header of a page",

@@ -1,5 +1,6 @@
 """The documentation is true: what it quotes is there, what it shows is what happens, what is derived is fresh."""
 
+import json
 import pkgutil
 import re
 import subprocess
@@ -7,14 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
+import lifecycle
 from lifecycle import PageError
 from lifecycle.cli_proof import summary
 from lifecycle.definition.read import read, read_text
 from lifecycle.proof.prove import prove
 from lifecycle.proof.report import report
 
-from .derive import ROOT, pages
+from .derive import ROOT, pages, quoting
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -23,6 +26,12 @@ EXAMPLES = ROOT / "docs" / "examples"
 def test_derived_and_quoted_parts_are_fresh(file):
     """`make derive` would change nothing."""
     assert file.read_text(encoding="utf-8") == pages()[file]
+
+
+def test_a_quoted_file_is_brought_in():
+    """What stands under the name of a file is replaced by the file."""
+    quoted = quoting("<!-- specs/heartbeat.yaml -->\n```yaml\nold\n```\n")
+    assert (ROOT / "specs/heartbeat.yaml").read_text(encoding="utf-8") in quoted.replace("\n```\n", "\n")
 
 
 def test_links_lead_somewhere():
@@ -49,6 +58,29 @@ def test_the_tutorials_client_prints_what_the_tutorial_says(greeter):
         r"<!-- output -->\n```\n(.*?)```", (ROOT / "docs/tutorial.md").read_text(encoding="utf-8"), re.DOTALL
     )[1]
     assert (done.stdout, done.stderr) == (said, "")
+
+
+def test_the_howtos_server_lets_in_who_has_the_key():
+    """What was missed comes first, questions are answered, and who has no key is refused with 403."""
+
+    async def ask(url):
+        async with lifecycle.open("websocket", url=url) as connection:
+            await connection.ready(10)
+            await connection.send('{"type": "ask", "body": "hello"}')
+            return [await anext(connection) for _ in range(3)]
+
+    command = [sys.executable, str(EXAMPLES / "gate_server.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = f"ws://127.0.0.1:{process.stdout.readline().strip()}/?after=0&key="
+        told = trio.run(ask, f"{url}open%20sesame")
+        with pytest.raises(lifecycle.ConnectionFailed, match="403"):
+            trio.run(ask, f"{url}please")
+        process.kill()
+    assert [json.loads(message) for message in told] == [
+        {"type": "past", "event": "walked"},
+        {"type": "past", "event": "spoke"},
+        {"type": "answer", "body": "HELLO"},
+    ]
 
 
 def test_the_tutorials_page_is_proven_as_the_tutorial_says():

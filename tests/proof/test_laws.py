@@ -71,6 +71,16 @@ MISTAKES = {
         wrong="  online:\n",
         right="  online:\n    exit: drop\n",
     ),
+    "transport-fits-answers": Mistake(
+        law="transport-fits",
+        last="failed.serving.checking",
+        clauses=("TA2",),
+        steps=2,
+        told="answers a client when its transport is gone",
+        wrong="          TA2: {on: failed, do: {refuse: {http: 403}}, to: over}\n",
+        right="          TA2: {on: failed, to: refusing}\n      refusing: {status: closing, enter: {refuse: {http: 403}},"
+        " clauses: {TA4: {to: over}}}\n",
+    ),
     "transport-fits": Mistake(
         law="transport-fits",
         last="timer.dialing.10_s",

@@ -16,15 +16,18 @@ import trio
 import trio_websocket
 
 from lifecycle.trio.dialer import Opened
+from lifecycle.trio.library import DEFAULT, library
 from lifecycle.trio.memory import ROOM, MemoryPipe, memory_pair
 from lifecycle.trio.pipe import PipeStream, Spawn
-from lifecycle.trio.transport import TransportFailed
-from lifecycle.trio.trio_websocket import TrioWebsocketTransport
+from lifecycle.trio.transport import Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 
+from .conformance.subject import hide_channel
+
 URL = "ws://peer.example/path"
 REFUSED = ErrorEnding("refused", "Connection refused", errno.ECONNREFUSED)
+LONGEST = 16 * 1024 * 1024
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ENDS = (
     trio_websocket.ConnectionClosed,
@@ -40,6 +43,12 @@ Handler = Callable[["Peer", trio_websocket.WebSocketConnection], Awaitable[None]
 class Peer:
     """A dialer, and what it dials. Use it as `async with Peer(echo) as peer`.
 
+    Args:
+        script: what each dial meets.
+        room: how many bytes each direction of a pipe holds.
+        library: by which we dial; the other end is always a server of trio-websocket.
+        tapped: with trio-websocket: whether its private channel is one that we know.
+
     Attributes:
         dials: when each dial began.
         requests: what each dial asked for.
@@ -48,8 +57,8 @@ class Peer:
         near, far: the ends of the pipe of each dial that had one.
     """
 
-    def __init__(self, *script: Act | Ending, room: int = ROOM) -> None:
-        self.script, self.room = script, room
+    def __init__(self, *script: Act | Ending, room: int = ROOM, library: str = DEFAULT, tapped: bool = True) -> None:
+        self.script, self.room, self.library, self.tapped = script, room, library, tapped
         self.dials: list[float] = []
         self.requests: list[DialRequest] = []
         self.heard: list[str | bytes] = []
@@ -85,10 +94,17 @@ class Peer:
         self.near.append(near)
         self.far.append(far)
         self.nursery.start_soon(self._play, act, far)
+
+        def joined(transport: Transport) -> None:
+            if not self.tapped:
+                hide_channel(transport)
+            opened(transport, near)
+
         try:
-            await TrioWebsocketTransport.dial(request, near, lambda transport: opened(transport, near))
-        finally:
+            await library(self.library).dial(request, near, joined)
+        except BaseException:
             near.abort()
+            raise
 
     async def _play(self, act: Act, far: MemoryPipe) -> None:
         try:
@@ -104,7 +120,7 @@ def serving(handle: Handler) -> Act:
 
     async def act(peer: Peer, far: MemoryPipe) -> None:
         async with trio.open_nursery() as nursery:
-            asked = await trio_websocket.wrap_server_stream(nursery, PipeStream(far))
+            asked = await trio_websocket.wrap_server_stream(nursery, PipeStream(far), max_message_size=LONGEST)
             websocket = await asked.accept()
             peer.sockets.append(websocket)
             try:

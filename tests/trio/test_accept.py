@@ -485,18 +485,23 @@ async def test_on_sockets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen, listener)
-            await speak(f"ws://127.0.0.1:{listener.getsockname()[1]}")
+            await speak(listener.getsockname()[1])
             nursery.cancel_scope.cancel()
     assert got == [bytes(5_000_000)]
 
 
-async def speak(url: str) -> None:
+async def speak(port: int) -> None:
     """Be two clients of the library, one after the other."""
-    async with trio_websocket.open_websocket_url(f"{url}/yes", max_message_size=10_000_000) as websocket:
+    url = f"ws://127.0.0.1:{port}/yes"
+    async with trio_websocket.open_websocket_url(url, max_message_size=10_000_000) as websocket:
         await websocket.send_message(bytes(5_000_000))
         assert await websocket.get_message() == bytes(5_000_000)
-    with pytest.raises(trio_websocket.ConnectionRejected) as caught:
-        async with trio_websocket.open_websocket_url(f"{url}/no"):
-            pytest.fail("it was opened")
-    assert (caught.value.status_code, caught.value.body) == (403, b"not you")
-    assert (b"x-why", b"no") in caught.value.headers
+    # the library does not close the socket of a client that is refused
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with trio.open_nursery() as nursery:
+                await trio_websocket.wrap_client_stream(nursery, stream, "peer.example", "/no")
+    (refused,) = caught.value.exceptions
+    assert isinstance(refused, trio_websocket.ConnectionRejected)
+    assert (refused.status_code, refused.body) == (403, b"not you")
+    assert (b"x-why", b"no") in refused.headers

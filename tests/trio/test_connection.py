@@ -20,8 +20,8 @@ from lifecycle.errors import (
     RequestTimeout,
     WrongParameters,
 )
-from lifecycle.trio.changes import MOST
 from lifecycle.trio.account import HISTORY
+from lifecycle.trio.changes import MOST
 from lifecycle.trio.connection import Connection
 from lifecycle.wire.inbox import Discontinuity
 

@@ -43,7 +43,7 @@ NONSENSE = ErrorEnding("handshake", "the peer's answer opens no WebSocket connec
         (b"", None, NOTHING),
         (b"", RESET, ErrorEnding("handshake", "Connection reset by peer", errno.ECONNRESET)),
         (b"HTTP/1.1 503 No\r\n\r\n", TLS, ErrorEnding("tls", "certificate required")),
-        (b"", NAMELESS, ErrorEnding("tls", "tls broke off")),
+        (b"", NAMELESS, ErrorEnding("tls", "TLS broke off")),
         (b"HTTP/1.1 503 No\r\n", None, NONSENSE),
         (b"220 mail\r\n\r\n", None, NONSENSE),
         (b"HTTP/1.1 101 Yes\r\n\r\n", None, NONSENSE),

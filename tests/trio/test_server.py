@@ -303,9 +303,7 @@ async def test_subprotocols(transport: str) -> None:
         "  over: {status: closed, final: done}\n"
     )
     for ours, ready in ((("a", "b"), True), (("c",), True)):
-        async with lifecycle.serve(
-            "websocket-server", echo, port=0, subprotocols=ours, transport=transport
-        ) as server:
+        async with lifecycle.serve("websocket-server", echo, port=0, subprotocols=ours, transport=transport) as server:
             async with lifecycle.open(page, url=f"ws://127.0.0.1:{server.port}/", transport=transport) as connection:
                 await connection.ready(5)
                 assert (connection.status == "ready") is ready

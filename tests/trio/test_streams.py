@@ -86,6 +86,20 @@ async def test_each_write_of_the_library_is_one_frame() -> None:
         transport.abort()
 
 
+async def test_a_stream_that_is_broken_ends_the_wait_for_an_answer() -> None:
+    """If nothing can be written any more, whoever waits for the end of the handshake is told."""
+    async with trio.open_nursery() as nursery:
+        near, far = memory_pair(nursery.start_soon)
+        stream = DialStream(near)
+        far.reset()
+        assert near.read() == b""
+        with stream.waiting:
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.send_all(b"GET / HTTP/1.1")
+            await trio.sleep_forever()
+        assert stream.waiting.cancelled_caught
+
+
 async def heard(stream: AcceptStream, far: MemoryPipe, *segments: bytes) -> bytes:
     """What a library hears of these segments before the client is answered."""
     got = b""

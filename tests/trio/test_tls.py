@@ -1,7 +1,10 @@
+import datetime as dt
 import errno
+import socket
 import ssl
 from collections.abc import Callable
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -9,9 +12,11 @@ import trustme
 
 from lifecycle.trio.dial import connect_tcp
 from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import PipeStream, SocketPipe
-from lifecycle.trio.tls import TlsPipe
+from lifecycle.trio.pipe import Pipe, PipeStream, SocketPipe
+from lifecycle.trio.tls import TlsPipe, tls_failure
 from lifecycle.trio.transport import TransportFailed
+from lifecycle.trio.trio_websocket import TrioWebsocketTransport
+from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import Ending, ErrorEnding
 
 MB = 1024 * 1024
@@ -322,7 +327,7 @@ async def test_a_port_that_speaks_no_tls() -> None:
         near, far = memory_pair(nursery.start_soon)
         far.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         ending = await refused(TlsPipe(near, "localhost"))
-        assert ending == ErrorEnding("tls", "wrong version number")
+        assert ending == ErrorEnding("tls", "the peer does not speak TLS")
 
 
 async def test_an_end_in_the_handshake() -> None:
@@ -368,3 +373,246 @@ async def test_on_a_socket(contexts: Contexts) -> None:
         assert await read_exactly(pipe, MB) == bytes(MB)
         pipe.abort()
         nursery.cancel_scope.cancel()
+
+
+# Both sides ours
+
+
+@attrs.frozen
+class Case:
+    """Who meets whom, and what comes of it on each side.
+
+    Attributes:
+        ours, theirs: the contexts of client and server.
+        client, server: what each is told; empty if it is content.
+        late: whether the client is told only after its handshake, as TLS 1.3 has it.
+        hostname: whom the client looks for.
+    """
+
+    ours: ssl.SSLContext | None
+    theirs: ssl.SSLContext
+    client: str = ""
+    server: str = ""
+    late: bool = False
+    hostname: str = "localhost"
+
+
+def cases(newest: ssl.TLSVersion) -> dict[str, Case]:
+    """All pairs worth trying."""
+    us, others = trustme.CA(), trustme.CA()
+    year = dt.timedelta(days=365)
+    now = dt.datetime.now(dt.UTC)
+    good = us.issue_cert("localhost")
+    expired = us.issue_cert("localhost", not_before=now - 2 * year, not_after=now - year)
+
+    def client(trusted: trustme.CA = us, shown: trustme.LeafCert | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=trusted.cert_pem.bytes().decode())
+        if shown:
+            shown.configure_cert(context)
+        return context
+
+    def server(shown: trustme.LeafCert = good, *, asks: bool = False) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.maximum_version = newest
+        shown.configure_cert(context)
+        if asks:
+            us.configure_trust(context)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def self_signed() -> ssl.SSLContext:
+        context = server()
+        with us.cert_pem.tempfile() as certificate, us.private_key_pem.tempfile() as key:
+            context.load_cert_chain(certificate, key)
+        return context
+
+    def in_vain() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        new, old = client(), server()
+        new.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2
+        return new, old
+
+    def unsafe() -> ssl.SSLContext:
+        context = client(others)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    late = newest is ssl.TLSVersion.TLSv1_3
+    no_certificate = "the peer refused: " + ("certificate required" if late else "handshake failure")
+    unknown = "the certificate is refused: unable to get local issuer certificate"
+    return {
+        "an authority of our own": Case(client(), server()),
+        "by default": Case(None, server(), unknown, "the peer refused: unknown ca"),
+        "another authority": Case(client(others), server(), unknown, "the peer refused: unknown ca"),
+        "self-signed": Case(
+            client(others),
+            self_signed(),
+            "the certificate is refused: self-signed certificate",
+            "the peer refused: unknown ca",
+        ),
+        "expired": Case(
+            client(),
+            server(expired),
+            "the certificate is refused: certificate has expired",
+            "the peer refused: certificate expired",
+        ),
+        "another host": Case(
+            client(),
+            server(),
+            "the certificate is refused: Hostname mismatch, certificate is not valid for 'example.org'.",
+            "the peer refused: bad certificate",
+            hostname="example.org",
+        ),
+        "not verified, as the caller wishes": Case(unsafe(), server(expired), hostname="example.org"),
+        "client certificate": Case(client(shown=us.issue_cert("client")), server(asks=True)),
+        "no client certificate": Case(
+            client(), server(asks=True), no_certificate, "the peer showed no certificate", late
+        ),
+        "client certificate of another authority": Case(
+            client(shown=others.issue_cert("client")), server(asks=True), "the peer refused: unknown ca", unknown, late
+        ),
+        "expired client certificate": Case(
+            client(shown=expired),
+            server(asks=True),
+            "the peer refused: certificate expired",
+            "the certificate is refused: certificate has expired",
+            late,
+        ),
+        "no version in common": Case(*in_vain(), "the peer refused: protocol version", "unsupported protocol"),
+    }
+
+
+NAMES = (
+    "an authority of our own",
+    "by default",
+    "another authority",
+    "self-signed",
+    "expired",
+    "another host",
+    "not verified, as the caller wishes",
+    "client certificate",
+    "no client certificate",
+    "client certificate of another authority",
+    "expired client certificate",
+    "no version in common",
+)
+VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
+Meetings = dict[ssl.TLSVersion, dict[str, Case]]
+each_case = pytest.mark.parametrize("name", NAMES)
+each_version = pytest.mark.parametrize("newest", VERSIONS.values(), ids=VERSIONS)
+
+
+@pytest.fixture(scope="module")
+def meetings() -> Meetings:
+    """The cases by version; made once, for keys are slow."""
+    made = {newest: cases(newest) for newest in VERSIONS.values()}
+    assert all(tuple(found) == NAMES for found in made.values())
+    return made
+
+
+async def verdict(pipe: TlsPipe) -> str:
+    """Shake hands, and say what was wrong, or nothing."""
+    try:
+        await pipe.handshake()
+    except TransportFailed as failed:
+        assert isinstance(failed.ending, ErrorEnding)
+        assert failed.ending.word == "tls"
+        return failed.ending.text
+    return ""
+
+
+async def meet(case: Case, near: Pipe, far: Pipe) -> None:
+    """Let a client and a server shake hands, and look at what each is told; then they speak, if they may."""
+    client, server = TlsPipe(near, case.hostname, case.ours), TlsPipe(far, "", case.theirs, server=True)
+    told: dict[str, str] = {}
+
+    async def side(name: str, pipe: TlsPipe) -> None:
+        told[name] = await verdict(pipe)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(side, "client", client)
+        nursery.start_soon(side, "server", server)
+    assert told == {"client": "" if case.late else case.client, "server": case.server}
+    if case.late:
+        assert await read(client) == b""
+        assert isinstance(client.broken, ssl.SSLError)
+        assert tls_failure(client.broken) == ErrorEnding("tls", case.client)
+    elif not case.client:
+        client.write(bytes(MB))
+        server.write(b"welcome")
+        assert await read_exactly(server, MB) == bytes(MB)
+        assert await read_exactly(client, 7) == b"welcome"
+    client.abort()
+    server.abort()
+
+
+@each_version
+@each_case
+async def test_who_trusts_whom(name: str, newest: ssl.TLSVersion, meetings: Meetings) -> None:
+    """Each side is told once, in its own words, why there is no connection; where there is one, bytes pass."""
+    async with trio.open_nursery() as nursery:
+        await meet(meetings[newest][name], *memory_pair(nursery.start_soon))
+
+
+@pytest.mark.real_time
+@each_version
+@each_case
+async def test_who_trusts_whom_on_sockets(
+    name: str, newest: ssl.TLSVersion, meetings: Meetings, sockets: tuple[socket.socket, socket.socket]
+) -> None:
+    """The same over TCP."""
+    async with trio.open_nursery() as nursery:
+        await meet(meetings[newest][name], *(SocketPipe(sock, nursery.start_soon) for sock in sockets))
+
+
+@pytest.mark.real_time
+async def test_a_client_certificate_that_is_missing_fails_the_dial(
+    meetings: Meetings, sockets: tuple[socket.socket, socket.socket]
+) -> None:
+    """In TLS 1.3 the server's verdict comes while WebSocket shakes hands; it is `tls` all the same."""
+    case = meetings[ssl.TLSVersion.TLSv1_3]["no client certificate"]
+    async with trio.open_nursery() as nursery:
+        near, far = (SocketPipe(sock, nursery.start_soon) for sock in sockets)
+        server, client = TlsPipe(far, "", case.theirs, server=True), TlsPipe(near, "localhost", case.ours)
+        nursery.start_soon(verdict, server)
+        await client.handshake()
+        request = DialRequest.parse("wss://localhost/")
+        with pytest.raises(TransportFailed) as caught:
+            await TrioWebsocketTransport.dial(request, client, lambda _: pytest.fail("it was opened"))
+        assert caught.value.ending == ErrorEnding("tls", case.client)
+
+
+async def test_a_server_hears_the_name(contexts: Contexts) -> None:
+    """Our server's side is told by its context which name the client looks for, so it may serve several."""
+    ours, theirs = contexts()
+    names: list[str | None] = []
+    theirs.sni_callback = lambda _, name, __: names.append(name)
+    async with trio.open_nursery() as nursery:
+        near, far = memory_pair(nursery.start_soon)
+        nursery.start_soon(TlsPipe(far, "", theirs, server=True).handshake)
+        await TlsPipe(near, "localhost", ours).handshake()
+    assert names == ["localhost"]
+
+
+async def test_a_server_needs_a_certificate() -> None:
+    """A server's side without a context is refused in a sentence."""
+    near, _ = memory_pair(lambda _: None)
+    with pytest.raises(ValueError, match="needs a context with its certificate"):
+        TlsPipe(near, "localhost", server=True)
+
+
+async def test_a_client_that_speaks_no_tls(contexts: Contexts) -> None:
+    """A plain request on a port of TLS is told as what it is."""
+    _, theirs = contexts()
+    async with trio.open_nursery() as nursery:
+        near, far = memory_pair(nursery.start_soon)
+        near.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        ending = await refused(TlsPipe(far, "", theirs, server=True))
+        assert ending == ErrorEnding("tls", "the peer speaks HTTP without TLS")
+
+
+def test_a_failure_without_a_reason() -> None:
+    """It is told all the same."""
+    error = ssl.SSLError()
+    error.reason = None  # type: ignore[assignment]  # as OpenSSL leaves it, if it knows none
+    assert tls_failure(error) == ErrorEnding("tls", "TLS broke off")

@@ -182,21 +182,25 @@ async def test_both_compress() -> None:
             assert got == [text, text.encode()]
 
 
-async def test_the_limit_is_for_what_is_inflated() -> None:
+@pytest.mark.parametrize("limit", [1, LIMIT, 300 * KB])
+async def test_the_limit_is_for_what_is_inflated(limit: int) -> None:
     """Just the limit passes, also where deflating makes it longer; one byte more is refused, though it is a few."""
-    noise = random.Random(7).randbytes(LIMIT)
+    noise = random.Random(7).randbytes(limit)
     async with trio.open_nursery() as nursery:
-        for client, server in [await pair(nursery, LIMIT) for _ in range(2)]:
-            client.send(noise)
-            assert client._pipe.given > LIMIT
-            assert await server.receive() == (noise,)
-            client.send(bytes(LIMIT))
-            assert await server.receive() == (bytes(LIMIT),)
-            client.send(bytes(LIMIT + 1))
-            assert await server.receive() == ()
-            assert server.ended == TOO_BIG
-            assert await everything(client) == []
-            assert client.ended == CloseEnding(1009)
+        for talks in (0, 1):
+            ends = await pair(nursery, limit, room=MB)
+            one, other = ends[talks], ends[1 - talks]
+            before = one._pipe.given
+            one.send(noise)
+            assert one._pipe.given - before > limit
+            assert await other.receive() == (noise,)
+            one.send(bytes(limit))
+            assert await other.receive() == (bytes(limit),)
+            one.send(bytes(limit + 1))
+            assert await other.receive() == ()
+            assert other.ended == ErrorEnding("too_big", f"a message was longer than {limit} bytes")
+            assert await everything(one) == []
+            assert one.ended == CloseEnding(1009)
 
 
 async def test_without_the_offer_nothing_is_compressed() -> None:

@@ -152,14 +152,15 @@ async def test_a_refusal(answer: bytes, *, ends: bool, expected: HttpEnding) -> 
     assert await refused(saying(answer, ends=ends)) == expected
 
 
-async def test_a_refusal_that_comes_slowly() -> None:
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+async def test_a_refusal_that_comes_slowly(version: bytes) -> None:
     """Its body may come long after its head."""
     async with trio.open_nursery() as nursery:
         near, far = memory_pair(nursery.start_soon)
 
         async def peer() -> None:
             await PipeStream(far).receive_some()
-            for piece in (b"HTTP/1.1 503 No\r", b"\nContent-Length: 4\r\n\r", b"\nw", b"h", b"y?"):
+            for piece in (version + b" 503 No\r", b"\nContent-Length: 4\r\n\r", b"\nw", b"h", b"y?"):
                 await trio.sleep(1)
                 far.write(piece)
 
@@ -320,8 +321,9 @@ async def test_what_cannot_be_answered() -> None:
         for status in (101, 200, 399, 600):
             with pytest.raises(ValueError, match=f"from 400 to 599, not {status}"):
                 asking.refuse(status, {})
-        with pytest.raises(ValueError, match="'X' has a value that cannot be sent"):
-            asking.refuse(400, {"X": "a\r\nSet-Cookie: b"})
+        for name, value in (("X", "a\r\nSet-Cookie: b"), ("X: a\r\nSet-Cookie", "b"), ("X", "€"), ("", "a")):
+            with pytest.raises(ValueError, match="cannot be sent"):
+                asking.refuse(400, {name: value})
         with pytest.raises(ValueError, match="did not ask for the subprotocol 'one'"):
             asking.admit("one")
         asking.admit()
@@ -348,7 +350,7 @@ async def test_a_client_that_has_gone() -> None:
         asked[1].refuse(400, {})
 
 
-NO_UPGRADE = ErrorEnding("handshake", "the client asked for no WebSocket connection")
+NO_UPGRADE = ErrorEnding("handshake", "the client's request opens no WebSocket connection")
 
 
 @pytest.mark.parametrize(
@@ -361,6 +363,7 @@ NO_UPGRADE = ErrorEnding("handshake", "the client asked for no WebSocket connect
         (ASKING.replace(b"Key: dGhl", b"Key: ") + b"\r\n", 400, b"Sec-WebSocket-Key"),
         (ASKING.replace(b"Host", b"Toast") + b"\r\n", 400, b"Host"),
         (ASKING + b"Host: y\r\n\r\n", 400, b"Host"),
+        (ASKING.replace(b"/path", b"//[") + b"\r\n", 400, b"resource"),
         (ASKING + b"Sec-WebSocket-Protocol: ,\r\n\r\n", 400, b""),
         (ASKING + b"X: " + b"x" * 9000 + b"\r\n\r\n", 431, b""),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414, b""),

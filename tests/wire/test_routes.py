@@ -18,14 +18,18 @@ def row(**keys: Any) -> Route:
 
 def test_a_page_without_routes_delivers_everything() -> None:
     """Whole, whatever it is."""
-    assert route((), {"a": 1}) == Outcome("deliver", {"a": 1})
+    found = route((), {"a": 1})
+    assert found == Outcome("deliver", {"a": 1})
+    assert found.message == {"a": 1}
 
 
 def test_the_first_route_that_matches_decides() -> None:
-    """What no route takes is told as such."""
+    """What no route takes is told as such; which route took it, and the whole message, are known beside its part."""
     routes = (row(match={"t": "x"}, discard=True), row(match={"t": ("x", "y")}, deliver="body"))
     assert route(routes, {"t": "x"}) == Outcome("discard")
-    assert route(routes, {"t": "y", "body": [1]}) == Outcome("deliver", [1])
+    found = route(routes, {"t": "y", "body": [1]})
+    assert found == Outcome("deliver", [1], row=1)
+    assert found.message == {"t": "y", "body": [1]}
     assert route(routes, {"t": "z"}) == Outcome("unrouted")
     assert route(routes, "no object at all") == Outcome("unrouted")
 

@@ -5,9 +5,9 @@ from lifecycle.wire.ticket import SETTLED, Fate, Ticket
 
 def test_a_ticket_begins_in_the_queue() -> None:
     """It has a message, no epoch, and hides the message."""
-    ticket = Ticket("a secret")
-    assert (ticket.fate, ticket.cause, ticket.epoch) == ("queued", "", 0)
-    assert "secret" not in repr(ticket)
+    ticket = Ticket("a secrét")
+    assert (ticket.fate, ticket.cause, ticket.epoch, ticket.size) == ("queued", "", 0, 9)
+    assert "secr" not in repr(ticket)
 
 
 @pytest.mark.parametrize("fate", sorted(SETTLED))

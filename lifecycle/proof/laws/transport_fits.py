@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lifecycle.proof.graph import Graph
-from lifecycle.proof.law import Breach, Finding, Law, first_of_each
+from lifecycle.proof.law import Breach, Finding, Law, first_of_each, where
 
 _FITS = {"none": ("none",), "dialing": ("dialing",), "open": ("open", "half-open")}
 
@@ -22,6 +22,10 @@ def judge(graphs: Sequence[Graph]) -> Finding:
                 if node.phase not in _FITS[need]:
                     what = f"`{path}` needs {_said(need)}, and the transport is {node.phase}"
                     breaches.append(((path, node.phase), Breach(what, graph, graph.trail(index))))
+        for index, edge in graph.every():
+            if graph.deeds(index, edge).late:
+                what = f"`{edge.move.event}` in {where(graph, index)} answers a client when its transport is gone"
+                breaches.append(((edge.move.event, ""), Breach(what, graph, [*graph.trail(index), (index, edge)])))
     return Finding("", first_of_each(breaches))
 
 

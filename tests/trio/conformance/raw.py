@@ -207,6 +207,10 @@ class Wire:
             self.pipe._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.pipe.abort()
 
+    def garble(self) -> None:
+        """Send a record of TLS that nobody can have written."""
+        self.pipe.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+
     async def _bytes(self) -> bytes:
         while True:
             await self.pipe.ready()

@@ -8,7 +8,7 @@ import trio
 from lifecycle.wire.ending import Ending, ErrorEnding
 
 from .raw import BINARY, PONG, TEXT, RawPeer
-from .subject import NO_TAP, TAP, WEBSOCKETS, Lane
+from .subject import FEW, NO_TAP, TAP, WEBSOCKETS, Lane
 
 MB = 1024 * 1024
 PARTS: dict[str, Callable[[RawPeer], bytes]] = {
@@ -27,6 +27,7 @@ def word(ending: Ending) -> str:
     return ending.word
 
 
+@pytest.mark.matrix(wires=FEW)
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 async def test_an_end_without_a_goodbye(lane: Lane, part: Callable[[RawPeer], bytes]) -> None:
     """It is `eof`, never 1006; whole messages come first, and of a torn one nothing comes."""
@@ -83,6 +84,16 @@ async def test_a_reset_while_we_write(lane: Lane) -> None:
             subject.transport.send("x")
 
 
+@pytest.mark.matrix(wires=("socket tls", "memory tls"))
+async def test_tls_that_breaks_off(lane: Lane) -> None:
+    """A record that was changed on its way is a loss like others, without a number of the system."""
+    async with lane.open() as (subject, peer):
+        peer.say(peer.message("one"))
+        peer.wire.garble()
+        assert await subject.ended() == ErrorEnding("reset", "TLS broke off")
+        assert subject.messages == ["one"]
+
+
 @pytest.mark.matrix(wires=("socket", "socket tls"))
 async def test_our_side_ends_by_the_system(lane: Lane) -> None:
     """A socket that is shut down under us is an end like any other."""
@@ -117,10 +128,11 @@ async def test_abort_before_anybody_listens(lane: Lane) -> None:
         assert await peer.hear() is None
 
 
+@pytest.mark.matrix(wires=FEW)
 async def test_abort_by_another_task_while_messages_come(lane: Lane) -> None:
     """Wherever in a flood it happens, what came is in order, nothing comes after the end, and the end is told once."""
     async with lane.open() as (subject, peer):
-        peer.say(*(peer.message(str(number)) for number in range(5000)))
+        peer.say(*(peer.message(str(number)) for number in range(2000)))
 
         async def dropper() -> None:
             for _ in range(20):

@@ -244,6 +244,7 @@ NEITHER: dict[str, Answer] = {
     "another upgrade": lambda peer, head: peer.say(switching(head, upgrade=b"h2c")),
     "no connection": lambda peer, head: peer.say(switching(head, connection=None)),
     "another connection": lambda peer, head: peer.say(switching(head, connection=b"keep-alive")),
+    "no ASCII": lambda peer, head: peer.say(switching(head, connection=b"\xff")),
     "a subprotocol nobody offered": lambda peer, head: peer.say(switching(head, b"Sec-WebSocket-Protocol: three")),
     "an extension nobody offered": lambda peer, head: peer.say(switching(head, b"Sec-WebSocket-Extensions: x-rot13")),
 }
@@ -279,6 +280,15 @@ async def test_a_reset(lane: Lane) -> None:
     ending = await refused(lane, lambda peer, _: peer.wire.reset())
     assert isinstance(ending, ErrorEnding)
     assert (ending.word, ending.errno) == ("handshake", errno.ECONNRESET)
+
+
+@pytest.mark.matrix(wires=("socket tls", "memory tls"))
+async def test_tls_that_breaks(lane: Lane) -> None:
+    """What TLS refuses after the keys were agreed on, as a missing certificate of ours, is `tls`."""
+    ending = await refused(lane, lambda peer, _: peer.wire.garble())
+    assert isinstance(ending, ErrorEnding)
+    assert (ending.word, ending.errno) == ("tls", None)
+    assert ending.text
 
 
 async def test_a_pipe_that_is_broken_already(lane: Lane) -> None:

@@ -233,6 +233,39 @@ async def test_refusing(lane: Lane, body: bytes) -> None:
     assert found.ending is None
 
 
+async def test_an_answer_is_given_once(lane: Lane) -> None:
+    """A second one is a fault of ours, and changes nothing."""
+
+    def answer(found: Asking) -> None:
+        found.refuse(503, {})
+        with pytest.raises(RuntimeError):
+            found.refuse(404, {})
+        with pytest.raises(RuntimeError):
+            found.admit()
+
+    found = await knock(lane, saying(asking()), answer)
+    assert found.heard.startswith(b"HTTP/1.1 503 ")
+    assert found.heard.count(b"HTTP/1.1") == 1
+
+
+async def test_an_answer_that_cannot_be_sent(lane: Lane) -> None:
+    """A status that is no refusal and a header that is none are faults of ours; the right answer is still possible."""
+
+    def answer(found: Asking) -> None:
+        for status in (101, 200, 399, 600):
+            with pytest.raises(ValueError, match=str(status)):
+                found.refuse(status, {})
+        for value in ("two\r\nlines", "\N{SNOWMAN}"):
+            with pytest.raises(ValueError, match="X-Wrong"):
+                found.refuse(403, {"X-Wrong": value})
+        found.refuse(403, {"X-Right": "é"})
+
+    found = await knock(lane, saying(asking()), answer)
+    assert found.heard.startswith(b"HTTP/1.1 403 ")
+    assert found.heard.count(b"HTTP/1.1") == 1
+    assert b"X-Wrong" not in found.heard
+
+
 # A request that is not
 
 
