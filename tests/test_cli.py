@@ -242,7 +242,7 @@ def test_connect_refuses_wrong_parameters_all_at_once(capsys):
 def test_connect_refuses_a_fragment(capsys):
     """A page without a role cannot be opened, and says why."""
     assert run("connect", "heartbeat", "ws://127.0.0.1:1/") == 2
-    assert "only pages with `role: client` can be opened" in capsys.readouterr().err
+    assert "heartbeat: it is a fragment, to be used by other pages" in capsys.readouterr().err
 
 
 def test_connect_gives_up_with_exit_code_1():
@@ -308,7 +308,7 @@ def test_connect_as_json(echo_server):
 
 def test_output_that_nobody_reads_is_no_traceback():
     """A closed pipe behind us ends quietly."""
-    script = f"{sys.executable} -m lifecycle check -v | head -1"
+    script = f"{sys.executable} -m lifecycle check -v connection heartbeat websocket | head -1"
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert "Traceback" not in done.stderr
 

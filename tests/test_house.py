@@ -43,10 +43,11 @@ LIBRARIES = {
     "statemachine": ("lifecycle/machine/chart.py",),
     "trio": _TRIO,
     "trio_websocket": _TRIO,
+    "websockets": ("lifecycle/trio/websockets.py", "lifecycle/trio/websockets_opening.py", "lifecycle/wire/frames.py"),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
-HEAVY = {"statemachine", "cattrs", "trio_websocket", "yaml", "click", "rich"}
+HEAVY = {"statemachine", "cattrs", "trio_websocket", "websockets", "yaml", "click", "rich"}
 
 MODULE_LINES = 400
 FUNCTION_LINES = 60

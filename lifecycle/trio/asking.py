@@ -24,6 +24,7 @@ from .transport import Asking, Transport
 
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
+_LEAST_HTTP: Final = b"1.1"  # RFC 6455 4.1
 _LEAST_REFUSAL: Final = 400
 _MOST_REFUSAL: Final = 599
 
@@ -36,13 +37,15 @@ def read_upgrade(head: bytes, peer: str) -> Upgrade | None:
         peer: the client's address.
 
     Returns:
-        What it asks for; None if its resource is none.
+        What it asks for; None if its resource is none, or it speaks an older HTTP.
     """
     # the library shows it without the host and the extensions
     parser = h11.Connection(h11.SERVER)
     parser.receive_data(head)
     request = cast("h11.Request", parser.next_event())
     headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers]
+    if request.http_version < _LEAST_HTTP:
+        return None
     try:
         return Upgrade.parse(request.target.decode("ascii"), headers, peer)
     except ValueError:

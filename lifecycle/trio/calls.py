@@ -7,26 +7,26 @@ not abandoned, holds the connection's end: use `abandon_on_cancel=True`.
 
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.literal import Secret
-from lifecycle.definition.units import seconds
+from lifecycle.definition.literal import literal
 from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
 from lifecycle.wire.requests import frame
 
-from .host import Host
+if TYPE_CHECKING:
+    from .driver import Driver
 
 
 @final
 class Calls:
     """The running calls of one connection, by the state that runs them."""
 
-    def __init__(self, driver: Host, methods: object) -> None:
+    def __init__(self, driver: "Driver", methods: object) -> None:
         self._driver, self._methods = driver, methods
         self._scopes: dict[str, trio.CancelScope] = {}
 
@@ -94,18 +94,23 @@ class Calls:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         if isinstance(error, CallFailed):
-            return self._failed(effect, error.code, error.message)
-        return self._failed(effect, type(error).__name__, f"`{effect.name}` has failed: {error}")
+            words = error.message or f"`{effect.name}` has failed: {error.code}"
+            return self._failed(effect, error.code, error.message, words)
+        code = type(error).__name__
+        return self._failed(
+            effect, code, f"`{effect.name}` has failed: {error}", f"`{effect.name}` has raised {code}: {error}"
+        )
 
-    def _failed(self, effect: StartCall, code: str, message: str) -> Event:
-        return Event(f"failed.{effect.state}", {"code": code, "message": message}, "call", effect.token)
+    def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:
+        fields = {"code": code, "message": message}
+        return Event(f"failed.{effect.state}", fields, "call", effect.token, words or message)
 
 
 def checked(definition: Definition, name: str, result: Any) -> Mapping[str, Any]:
     """A call's result as the fields of `done`.
 
     Raises:
-        ValueError: it has not exactly the keys that the page says.
+        ValueError: it has not exactly the keys that the page says, or a value is not of its shape.
     """
     wanted = definition.calls[name].returns
     result = {} if result is None else result
@@ -114,10 +119,13 @@ def checked(definition: Definition, name: str, result: Any) -> Mapping[str, Any]
         raise ValueError(
             f"`{name}` must return a mapping with {', '.join(wanted) or 'no keys'}; it returned {found or 'none'}"
         )
-    return {key: _shaped(shape, result[key]) for key, shape in wanted.items()}
+    return {key: _shaped(name, key, shape, result[key]) for key, shape in wanted.items()}
 
 
-def _shaped(shape: str, value: Any) -> Any:
-    if shape == "secret" and isinstance(value, str):
-        return Secret(value)
-    return seconds(value) if shape == "duration" and value is not None else value
+def _shaped(name: str, key: str, shape: str, value: Any) -> Any:
+    if value is None or shape == "object":
+        return value
+    try:
+        return literal(shape, value)
+    except ValueError as error:
+        raise ValueError(f"`{name}` has returned a wrong `{key}`: {error}") from None

@@ -5,7 +5,7 @@ An effect that cannot be carried out any more, because its transport has just go
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -16,17 +16,19 @@ from lifecycle.wire.ending import ErrorEnding
 from lifecycle.wire.inbox import Discontinuity
 
 from .epoch import Epoch
-from .host import Host
 from .verdict import asks_for_life
 
+if TYPE_CHECKING:
+    from .driver import Driver
 
-def carry_out(driver: Host, effects: tuple[do.Effect, ...]) -> None:
+
+def carry_out(driver: "Driver", effects: tuple[do.Effect, ...]) -> None:
     """Carry out effects, in order."""
     for effect in effects:
         _CARRIED[type(effect)](driver, effect)
 
 
-def _open(driver: Host, effect: do.Open) -> None:
+def _open(driver: "Driver", effect: do.Open) -> None:
     driver.epoch += 1
     driver.continuous = driver.epoch == 1
     epoch = driver.current = Epoch(driver, effect.token, driver.epoch)
@@ -40,12 +42,12 @@ def _open(driver: Host, effect: do.Open) -> None:
     driver.spawn(lambda: epoch.dial(driver.dialer, request))
 
 
-def _close(driver: Host, effect: do.Close) -> None:
+def _close(driver: "Driver", effect: do.Close) -> None:
     if driver.current is not None:
         driver.current.close(effect.code, effect.reason)
 
 
-def drop(driver: Host, _: do.Drop | None = None) -> None:
+def drop(driver: "Driver", _: do.Drop | None = None) -> None:
     """End the epoch: everything that was taken has its fate, and nothing that it says is heard any more."""
     epoch, driver.current = driver.current, None
     if epoch is not None:
@@ -54,38 +56,38 @@ def drop(driver: Host, _: do.Drop | None = None) -> None:
         epoch.drop()
 
 
-def _ping(driver: Host, _: do.Ping) -> None:
+def _ping(driver: "Driver", _: do.Ping) -> None:
     if driver.current is not None and driver.current.transport is not None:
         driver.current.transport.ping()
 
 
-def _send(driver: Host, effect: do.Send) -> None:
+def _send(driver: "Driver", effect: do.Send) -> None:
     if driver.current is not None:
         driver.current.send(effect.value)
 
 
-def _emit(driver: Host, effect: do.Emit) -> None:
+def _emit(driver: "Driver", effect: do.Emit) -> None:
     driver.emitted[effect.name] = effect.fields
 
 
-def mark(driver: Host, effect: do.Mark) -> None:
+def mark(driver: "Driver", effect: do.Mark) -> None:
     """Tell the user what became of the stream, once something of it was delivered."""
     driver.continuous = True
     if driver.mail.delivered:
         driver.mail.mark(Discontinuity(effect.kind, why=driver.gap))
 
 
-def _admit(driver: Host, _: do.Admit) -> None:
+def _admit(driver: "Driver", _: do.Admit) -> None:
     if driver.current is not None:
         driver.current.admit()
 
 
-def _refuse(driver: Host, effect: do.Refuse) -> None:
+def _refuse(driver: "Driver", effect: do.Refuse) -> None:
     if driver.current is not None:
         driver.current.refuse(effect.http)
 
 
-def _start_clock(driver: Host, effect: do.StartClock) -> None:
+def _start_clock(driver: "Driver", effect: do.StartClock) -> None:
     seconds = effect.seconds
     if seconds is None and effect.backoff is not None:
         name = effect.clock.name
@@ -94,12 +96,12 @@ def _start_clock(driver: Host, effect: do.StartClock) -> None:
     _arm(driver, effect, trio.current_time() + (seconds or 0.0), seconds or 0.0)
 
 
-def _arm(driver: Host, effect: do.StartClock, when: float, seconds: float) -> None:
+def _arm(driver: "Driver", effect: do.StartClock, when: float, seconds: float) -> None:
     driver.timers.set(effect.clock.name, when, lambda _: _run_out(driver, effect, seconds))
     driver.armed()
 
 
-def _run_out(driver: Host, effect: do.StartClock, seconds: float) -> None:
+def _run_out(driver: "Driver", effect: do.StartClock, seconds: float) -> None:
     clock, now = effect.clock, trio.current_time()
     heard_at = driver.current.heard_at if driver.current is not None else 0.0
     if not driver.mail.reading and asks_for_life(driver.definition, clock):
@@ -110,19 +112,19 @@ def _run_out(driver: Host, effect: do.StartClock, seconds: float) -> None:
         driver.dispatch(Event(clock.name, cause="timer", token=effect.token))
 
 
-def _stop_clock(driver: Host, effect: do.StopClock) -> None:
+def _stop_clock(driver: "Driver", effect: do.StopClock) -> None:
     driver.timers.cancel(effect.clock.name)
 
 
-def _start_call(driver: Host, effect: do.StartCall) -> None:
+def _start_call(driver: "Driver", effect: do.StartCall) -> None:
     driver.calls.start(effect)
 
 
-def _stop_call(driver: Host, effect: do.StopCall) -> None:
+def _stop_call(driver: "Driver", effect: do.StopCall) -> None:
     driver.calls.stop(effect)
 
 
-_CARRIED: dict[type, Callable[[Host, Any], None]] = {
+_CARRIED: dict[type, Callable[["Driver", Any], None]] = {
     do.Open: _open,
     do.Close: _close,
     do.Drop: drop,

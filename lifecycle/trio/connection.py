@@ -11,10 +11,11 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import Any, Self, final
 
 import trio
 
+from lifecycle.definition.definition import Definition
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import (
@@ -42,9 +43,6 @@ from .pipe import Pipe, Spawn
 from .replies import MISSING, Reply
 from .runnable import unrunnable
 from .transport import Asking
-
-if TYPE_CHECKING:
-    from lifecycle.definition.definition import Definition
 
 _BELT = 1.0
 _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
@@ -97,9 +95,10 @@ class Connection:
     @classmethod
     def accepted(
         cls,
-        definition: "Definition",
+        definition: Definition,
         values: tuple[Any, ...],
         calls: object,
+        *,
         asking: Asking,
         pipe: Pipe,
         subprotocol: str | None,

@@ -12,7 +12,7 @@ from lifecycle.wire.dial_request import DialRequest
 from .dial import connect_tcp
 from .library import DEFAULT, library
 from .pipe import Pipe, SocketPipe, Spawn
-from .tls import TlsPipe
+from .tls import TlsPipe, check_context
 from .transport import Transport
 
 Opened = Callable[[Transport, Pipe], None]
@@ -29,9 +29,11 @@ def websocket_dialer(context: ssl.SSLContext | None = None, name: str = DEFAULT)
         name: of the library.
 
     Raises:
-        ValueError: there is no such library, or it is not installed.
+        ValueError: there is no such library, it is not installed, or the context is none of a client.
     """
     websocket = library(name)
+    if context is not None:
+        check_context(context)
 
     async def dial(request: DialRequest, spawn: Spawn, opened: Opened) -> None:
         pipe: Pipe = SocketPipe(await connect_tcp(request.host, request.port), spawn)

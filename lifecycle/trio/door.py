@@ -6,31 +6,15 @@ a generator must not hold a nursery.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, final
+from typing import TYPE_CHECKING, final
 
 import trio
 
-from lifecycle.definition.definition import Definition
 from lifecycle.errors import DriverFailed, LifecycleError
 
-
-class Behind(Protocol):
-    """What lives behind a door: the driver of a connection, or a server.
-
-    Attributes:
-        failure: the fault of ours that ended it.
-        failed: called when that happens.
-    """
-
-    failure: BaseException | None
-    failed: Callable[[], object]
-    definition: Definition
-
-    def goodbye(self) -> None:
-        """Say goodbye without waiting for an answer."""
-
-    def finish(self) -> None:
-        """End at once."""
+if TYPE_CHECKING:
+    from .driver import Driver
+    from .server import Server
 
 
 @final
@@ -44,7 +28,7 @@ class Door:
     """
 
     def __init__(
-        self, driver: Behind, begin: Callable[[trio.Nursery], None], close: Callable[[], Awaitable[None]]
+        self, driver: "Driver | Server", begin: Callable[[trio.Nursery], None], close: Callable[[], Awaitable[None]]
     ) -> None:
         self._driver, self._begin, self._close = driver, begin, close
         self._manager = trio.open_nursery()
@@ -99,7 +83,7 @@ class Door:
         return trouble
 
 
-def raise_failure(driver: Behind) -> None:
+def raise_failure(driver: "Driver | Server") -> None:
     """Raise what ended the driver, if it was a fault of ours.
 
     Raises:

@@ -19,13 +19,14 @@ from lifecycle.wire.outbox import HIGH_WATER
 from lifecycle.wire.routes import Outcome, route
 
 from .dialer import Dialer
-from .host import Host
 from .parking import Parking
 from .pipe import Pipe
 from .transport import Asking, Batch, Transport, TransportFailed
 
 if TYPE_CHECKING:
     from lifecycle.wire.upgrade import Upgrade
+
+    from .driver import Driver
 
 log = logging.getLogger("lifecycle.epoch")
 _UNREADABLE = 1007
@@ -68,7 +69,7 @@ class Epoch:
         "upgrade",
     )
 
-    def __init__(self, driver: Host, token: int, number: int) -> None:
+    def __init__(self, driver: "Driver", token: int, number: int) -> None:
         self.token, self.number = token, number
         self.transport: Transport | None = None
         self.upgrade: Upgrade | None = None

@@ -19,6 +19,7 @@ log = logging.getLogger("lifecycle.server")
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _PAUSE = 0.1
+_MOST_PORT = 65_535
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
@@ -32,8 +33,11 @@ async def listen(host: str, port: int) -> list[socket.socket]:
         Sockets of the standard library, non-blocking.
 
     Raises:
-        CannotListen: the port is taken or not ours to take, or there is no such address here.
+        CannotListen: the port is taken or not ours to take, or there is no such port or address here.
     """
+    # the system's resolver would take 65,616 for 80
+    if type(port) is not int or not 0 <= port <= _MOST_PORT:
+        raise CannotListen(host, port, f"a port is a whole number from 0 to {_MOST_PORT}")
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except (OSError, OverflowError, UnicodeError) as error:

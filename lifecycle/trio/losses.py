@@ -24,6 +24,7 @@ MOST_OF_AN_ANSWER: Final = 64 * 1024
 DROPPED: Final = ErrorEnding("eof", "dropped on this side")
 
 _TOO_BIG: Final = 1009
+_ALERT_OF_TLS: Final = b"\x15\x03"  # RFC 8446 5.1: the type of the record, and the first byte of its version
 
 
 def loss(broken: OSError | None) -> ErrorEnding:
@@ -65,6 +66,8 @@ def why_not_open(answer: bytes, broken: OSError | None) -> Ending:
         return refusal
     if broken and broken.errno:
         return ErrorEnding("handshake", os.strerror(broken.errno), broken.errno)
+    if answer.startswith(_ALERT_OF_TLS):
+        return ErrorEnding("handshake", "the peer speaks TLS: dial wss:// instead of ws://")
     if answer:
         return ErrorEnding("handshake", "the peer's answer opens no WebSocket connection")
     return ErrorEnding("handshake", "the peer ended the connection without an answer")

@@ -19,9 +19,8 @@ from lifecycle.wire.requests import Requests, value
 from lifecycle.wire.routes import Outcome
 from lifecycle.wire.ticket import Ticket
 
-from .desk import MakeError
 from .pipe import Pipe
-from .receiving import Receiving
+from .receiving import MakeError, Receiving
 from .replies import MISSING, Replies, Reply
 from .sending import Sending
 from .timers import Timers

@@ -6,21 +6,28 @@ for an answer: so the handshake and the goodbye are read, and who asks while the
 answered.
 """
 
-from typing import Any, final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
 from lifecycle.definition.page import Inbox as Bounds
 from lifecycle.definition.units import say_seconds
+from lifecycle.errors import LifecycleError
 from lifecycle.wire.continuity import Continuity, canonical
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.pick import find
 from lifecycle.wire.routes import Outcome
 
-from .desk import Desk, MakeError
 from .parking import Parking
 from .replies import Replies
 from .sending import BREATH, Sending
+
+if TYPE_CHECKING:
+    from .mail import Mail
+
+MakeError = Callable[[], LifecycleError]
+"""Makes an error, each time another one, for a traceback belongs to one raise."""
 
 _DEFAULT = Bounds()
 _PAUSE = "inbox.pause"
@@ -53,7 +60,7 @@ class Receiving:
         "paused_since",
     )
 
-    def __init__(self, desk: Desk, sending: Sending, replies: Replies) -> None:
+    def __init__(self, desk: "Mail", sending: Sending, replies: Replies) -> None:
         messages = desk.definition.messages
         bounds = self._bounds = messages.inbox or _DEFAULT
         self.inbox = Inbox(bounds.items, bounds.size, bounds.when_full)

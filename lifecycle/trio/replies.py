@@ -22,12 +22,13 @@ from lifecycle.wire.codec import Message, encode
 from lifecycle.wire.requests import Requests, frame, frame_names
 from lifecycle.wire.ticket import Ticket
 
-from .desk import Desk
 from .parking import Parking
 from .sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .mail import Mail
 
 MISSING: Any = object()
 """Stands for a fallback that was not given; None may be one."""
@@ -156,7 +157,7 @@ class Replies:
 
     __slots__ = ("_desk", "_plain", "_sending", "changed", "requests")
 
-    def __init__(self, desk: Desk, sending: Sending) -> None:
+    def __init__(self, desk: "Mail", sending: Sending) -> None:
         spec = desk.definition.requests
         self.requests: Requests[Reply] = Requests(spec.unsupported if spec is not None else ())
         self.changed: Callable[[], None] | None = None
@@ -186,25 +187,26 @@ class Replies:
         spec = definition.requests
         if spec is None:
             raise NoRequests(definition.name)
-        seconds = self._desk.value(spec.timeout) if seconds is None else seconds
+        timeout: float = self._desk.value(spec.timeout) if seconds is None else seconds
         if method in requests.unsupported:
-            reply = Reply(self, "", method, Ticket(b"", "not_sent", "not supported"), seconds)
+            reply = Reply(self, "", method, Ticket(b"", "not_sent", "not supported"), timeout)
             reply.settle(None, RequestUnsupported(method, requests.unsupported[method]))
             return reply
         id_ = requests.next_id()
         message = encode(self._sending.codec, self._frame(spec.send, id=id_, method=method, params=params))
         ticket = Ticket(message)
-        reply = Reply(self, id_, method, ticket, seconds)
+        reply = Reply(self, id_, method, ticket, timeout)
+        if spec.on_loss == "resend":
+            reply.keep(message)
         self._sending.give(ticket, spec.until_ready, patient=patient)
         if ticket.fate == "not_sent":
             reply.dropped(ticket)
-            return reply
-        if ticket.fate == "queued":
+        elif ticket.fate == "queued":
             ticket.told = reply.dropped
-        if spec.on_loss == "resend":
-            reply.keep(message)
+        if reply.done:
+            return reply
         requests.pending[id_] = reply
-        self._desk.alarm(reply, seconds, Reply.expired)
+        self._desk.alarm(reply, timeout, Reply.expired)
         if self.changed is not None:
             self.changed()
         return reply

@@ -6,7 +6,7 @@ tells it.
 """
 
 from collections.abc import Iterable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -17,10 +17,12 @@ from lifecycle.wire.codec import encode
 from lifecycle.wire.outbox import HIGH_WATER, Full, Outbox
 from lifecycle.wire.ticket import SETTLED, Ticket
 
-from .desk import Desk
 from .parking import Parking
 from .pipe import Pipe
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from .mail import Mail
 
 BREATH = 64
 """How many messages a user may take or send without giving other tasks a turn."""
@@ -40,7 +42,7 @@ class Sending:
 
     __slots__ = ("_desk", "_sent", "_until_ready", "codec", "epoch", "open", "outbox", "pipe", "transport")
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: "Mail") -> None:
         messages = desk.definition.messages
         bounds = messages.outbox or _DEFAULT
         self.codec = messages.codec or "text"

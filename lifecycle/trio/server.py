@@ -159,7 +159,9 @@ class Server:
         self.counts["accepted"] += 1
         offered = asking.upgrade.subprotocols
         subprotocol = next((name for name in self._subprotocols if name in offered), None)
-        return Connection.accepted(self.definition, self._values, self._calls, asking, pipe, subprotocol)
+        return Connection.accepted(
+            self.definition, self._values, self._calls, asking=asking, pipe=pipe, subprotocol=subprotocol
+        )
 
     def _refusal(self, peer: str) -> int | None:
         if self._draining or len(self.connections) >= self._limit:

@@ -27,6 +27,24 @@ _REASONS: Final = {
 }
 
 
+def check_context(context: object, *, server: bool = False) -> None:
+    """Refuse a context that no handshake on this side could use.
+
+    Args:
+        context: what the caller gave.
+        server: whether ours is the server's side.
+
+    Raises:
+        ValueError: it is no context, or one of the other side.
+    """
+    if not isinstance(context, ssl.SSLContext):
+        raise ValueError(f"`tls` must be an ssl.SSLContext, not {type(context).__name__}")
+    if context.protocol == (ssl.PROTOCOL_TLS_CLIENT if server else ssl.PROTOCOL_TLS_SERVER):
+        sides, purpose = ("client", "server") if server else ("server", "client"), "CLIENT" if server else "SERVER"
+        made = f"make one by ssl.create_default_context(ssl.Purpose.{purpose}_AUTH)"
+        raise ValueError(f"`tls` is a context for a {sides[0]}, and this side is the {sides[1]}: {made}")
+
+
 def tls_failure(error: ssl.SSLError) -> ErrorEnding:
     """Say what TLS did not like, on which side.
 

@@ -155,6 +155,27 @@ MUTANTS = (
         "SL30: {after: cooldown, to: cooling}",
         law="no-silent-wait",
     ),
+    # a client that does not answer our goodbye is waited for
+    Mutant(
+        "websocket-server",
+        "          WV6: {after: close_timeout, to: over}\n",
+        "",
+        problem="`serving.parting` may wait for ever",
+    ),
+    # a server that goes away hangs up on its clients without a word
+    Mutant(
+        "websocket-server",
+        "{on: drained, to: parting}",
+        "{on: drained, to: over}",
+        problem="`serving.parting` is never entered",
+    ),
+    # drained twice
+    Mutant(
+        "websocket-server",
+        "        enter: {close: {code: 1001}}\n        ignore: [disconnect, drained]\n",
+        "        enter: {close: {code: 1001}}\n",
+        law="handled",
+    ),
 )
 
 

@@ -2,8 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -14,6 +13,9 @@ from lifecycle.definition.read import read
 from lifecycle.trio.mail import Mail
 from lifecycle.trio.timers import Timers
 from lifecycle.wire.routes import Outcome, route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Line:

@@ -1,4 +1,4 @@
-"""Tell a story again and again, on a clock that jumps, and cancel a scope of it after its first task step, its second, …"""
+"""Tell a story again and again, on a clock that jumps, and cancel a scope of it at each task step of it."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager

@@ -110,7 +110,7 @@ def check_whole_life(story: Story, script: list[Any], dialling: Dialling, at_mos
 
     with noticing() as made:
         _, steps = undisturbed(live)
-        assert steps > 20
+        assert steps > 10
         _check_all_over(made)
         made.forget()
         for _ in cancelled(live, steps, at_most):
@@ -206,6 +206,8 @@ class Talk:
 
 
 OPERATIONS = ("ready", "send", "send_many", "post", "request", "reply", "receive", "take", "crowd")
+ROOMS = {"little": 100, "much": 64 * 1024}
+"""How many bytes the peer's pipe holds."""
 SAID = tuple(range(1, 73))
 WELCOME = [part for number in SAID for part in ({"t": "message", "n": number}, 0.1 * (number % 2) * (number < 9))]
 """What the peer says by itself, with pauses at first."""
@@ -278,11 +280,14 @@ def check_operation(operation: str, dialling: Dialling, at_most: int) -> None:
             assert trace == expected
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("room", [100, 64 * 1024], ids=["little room", "much room"])
-def test_a_user_is_cancelled(operation: str, room: int, dialling: Dialling) -> None:
+@pytest.mark.parametrize(
+    ("operation", "room"),
+    # with much room a few messages are sent in no step at all: there is nothing to cancel
+    [(each, room) for each in OPERATIONS for room in ROOMS if (each, room) != ("send", "much")],
+)
+def test_a_user_is_cancelled(operation: str, room: str, dialling: Dialling) -> None:
     """At any step of what he does, and goes on later: both sides have what they should, the machine did the same."""
-    check_operation(operation, {**dialling, "room": room}, 120)
+    check_operation(operation, {**dialling, "room": ROOMS[room]}, 120)
 
 
 def test_a_goodbye_is_cancelled(dialling: Dialling) -> None:

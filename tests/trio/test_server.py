@@ -154,8 +154,7 @@ async def test_a_client_that_does_not_answer_the_goodbye() -> None:
         async with lifecycle.serve("websocket-server", echo, port=0, close_timeout=0.05) as server:
             deaf.connect(("127.0.0.1", server.port))
             deaf.sendall(_request())
-            while not server.connections:
-                await trio.sleep(0.001)
+            await until(lambda: server.connections)
     assert server.counts["accepted"] == 1
 
 
@@ -219,8 +218,7 @@ async def test_a_client_that_sends_no_request() -> None:
     with trio.fail_after(5), socket.socket() as mute:
         async with lifecycle.serve("websocket-server", echo, port=0, patience=0.05) as server:
             mute.connect(("127.0.0.1", server.port))
-            while not server.counts["failed"]:
-                await trio.sleep(0.001)
+            await until(lambda: server.counts["failed"])
             mute.setblocking(False)
             with trio.fail_after(1):
                 await trio.lowlevel.wait_readable(mute)
@@ -235,8 +233,7 @@ async def test_a_client_that_speaks_something_else(transport: str) -> None:
                 await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 answer = b"".join([part async for part in stream])
             assert answer.startswith(b"HTTP/1.1 4")
-            while not server.counts["failed"]:
-                await trio.sleep(0.001)
+            await until(lambda: server.counts["failed"])
 
 
 async def test_the_accept_pipeline_admits(transport: str) -> None:
@@ -279,8 +276,7 @@ async def test_a_replay_waits_for_a_slow_client() -> None:
             stream = await trio.open_tcp_stream("127.0.0.1", server.port)
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await stream.send_all(_request("/?key=hunter2"))
-            while not server.connections:
-                await trio.sleep(0.001)
+            await until(lambda: server.connections)
             (connection,) = server.connections
             await trio.sleep(0.05)
             epoch = connection._driver.current
@@ -303,10 +299,18 @@ async def test_subprotocols(transport: str) -> None:
         "  over: {status: closed, final: done}\n"
     )
     for ours, ready in ((("a", "b"), True), (("c",), True)):
-        async with lifecycle.serve("websocket-server", echo, port=0, subprotocols=ours, transport=transport) as server:
-            async with lifecycle.open(page, url=f"ws://127.0.0.1:{server.port}/", transport=transport) as connection:
-                await connection.ready(5)
-                assert (connection.status == "ready") is ready
+        async with (
+            lifecycle.serve("websocket-server", echo, port=0, subprotocols=ours, transport=transport) as server,
+            lifecycle.open(page, url=f"ws://127.0.0.1:{server.port}/", transport=transport) as connection,
+        ):
+            await connection.ready(5)
+            assert (connection.status == "ready") is ready
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until something is so that a server tells nobody."""
+    while not true():  # noqa: ASYNC110 -- there is no event for it
+        await trio.sleep(0.001)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ _FITS = {"none": ("none",), "dialing": ("dialing",), "open": ("open", "half-open
 
 def judge(graphs: Sequence[Graph]) -> Finding:
     """Every node in which an active state lacks what it needs."""
-    breaches = []
+    breaches: list[tuple[tuple[str, str], Breach]] = []
     for graph in graphs:
         plan = graph.world.table.plan
         needs: dict[object, list[tuple[str, str]]] = {}
