@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from . import units
 from .backoff import JITTERS, Backoff, Jitter
+from .url import forbidden
 
 _ENDS = 2
 _LARGEST = 1e15  # as in expressions, so that their arithmetic cannot run over
@@ -94,6 +95,9 @@ def _url(value: object) -> str:
         good = False
     if not good:
         raise ValueError(f"{value!r} is no WebSocket URL: write `ws://host:port/path` or `wss://…`")
+    wrong = forbidden(value)
+    if wrong:
+        raise ValueError(wrong)
     return value
 
 

@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, quote, unquote_plus, urlencode, urlsplit
 
 import attrs
 
+from lifecycle.definition.url import forbidden
+
 DEFAULT_LIMIT = 16 * 1024 * 1024
 
 _PORTS = {"ws": 80, "wss": 443}
@@ -19,7 +21,6 @@ _MOST_PORT = 65_535
 # RFC 9110 5.6.2, and of a value 5.5: no control character but the tab
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 _SAFE = "/?:@!$&'()*+,;=~%[]"
 _HANDSHAKE = {"host", "upgrade", "connection", "content-length", "transfer-encoding"}
 
@@ -96,18 +97,15 @@ class DialRequest:
 
 def _split(url: str) -> SplitResult:
     # urlsplit would drop tabs and line ends without a word
-    if _NOT_IN_URL.search(url):
-        raise ValueError("the url holds a space or a control character; write it as %20 and the like")
+    wrong = forbidden(url)
+    if wrong:
+        raise ValueError(wrong)
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise ValueError("the host of the url is not an address: look at its brackets") from error
     if parts.scheme not in _PORTS:
         raise ValueError(f"the scheme of the url must be ws or wss, not {parts.scheme or 'empty'!r}")
-    if "@" in parts.netloc:
-        raise ValueError("the url holds a user name; send it in the header Authorization")
-    if "#" in url:
-        raise ValueError("the url holds a fragment (#), which WebSocket forbids; write it as %23 if it is meant")
     return parts
 
 
