@@ -48,7 +48,13 @@ class PageError(LifecycleError):
 
 
 class LawBroken(LifecycleError):
-    """A page that breaks a law: its name, and how it was broken."""
+    """A page that breaks a law.
+
+    Attributes:
+        page: the page's name.
+        law: the law's.
+        how: what breaks it, in words.
+    """
 
     side = "page"
 
@@ -107,7 +113,11 @@ class WrongParameters(LifecycleError):
 
 
 class _AboutConnection(LifecycleError):
-    """Something about a connection, with its cause in words."""
+    """Something about a connection.
+
+    Attributes:
+        cause: why, in words; empty if there is no more to say.
+    """
 
     side: Side = "network"
 
@@ -120,25 +130,29 @@ class _AboutConnection(LifecycleError):
 
 
 class NotReady(_AboutConnection):
-    """The connection was not ready within the time that was given."""
+    """The connection was not ready within the time that was given; `cause` says what went wrong meanwhile."""
 
 
 class ConnectionFailed(_AboutConnection):
-    """The connection has failed; it makes no more attempts by itself."""
+    """The connection has failed, and makes no more attempts by itself; `cause` says why."""
 
 
 class ConnectionEnded(_AboutConnection):
-    """The connection was closed."""
+    """The connection was closed, or was to be run a second time; `cause` says why, if there is more to say."""
 
     side = "caller"
 
 
 class NotSent(_AboutConnection):
-    """No byte of the message has left."""
+    """No byte of the message or the request has left, and none will; `cause` says why."""
 
 
 class MaybeDelivered(_AboutConnection):
-    """Some of the message has left, and nobody knows whether it has arrived."""
+    """Nobody knows whether it has arrived; `cause` says why.
+
+    Some of the message has left, or the whole request and no answer came; then the connection was lost, or
+    the reply was cancelled.
+    """
 
 
 class CannotListen(LifecycleError):
@@ -146,7 +160,7 @@ class CannotListen(LifecycleError):
 
     Attributes:
         host, port: where it wanted to.
-        why: what the system says.
+        why: what the system says, or what is wrong with the place.
     """
 
     side = "caller"
@@ -160,7 +174,11 @@ class CannotListen(LifecycleError):
 
 
 class NoRequests(LifecycleError):
-    """The page says nothing about requests."""
+    """The page says nothing about requests.
+
+    Attributes:
+        page: the page's name.
+    """
 
     side = "caller"
 
@@ -191,7 +209,7 @@ class RequestFailed(LifecycleError):
 
 
 class RequestUnsupported(RequestFailed):
-    """The peer does not know what was asked for, by the page's `unsupported`."""
+    """The peer does not know what was asked for, by the page's `unsupported`; attributes as above."""
 
     def __str__(self) -> str:
         return f"{self.method} is not supported by the peer: {self.error}"
@@ -216,7 +234,12 @@ class RequestTimeout(LifecycleError):
 
 
 class CallFailed(LifecycleError):
-    """Raise it in a call to choose the `code` and `message` of the page's `failed`."""
+    """Raise it in a call to choose the fields of the page's `failed`.
+
+    Attributes:
+        code: for the page's guards.
+        message: for people.
+    """
 
     side = "caller"
 
@@ -226,4 +249,7 @@ class CallFailed(LifecycleError):
 
 
 class DriverFailed(LifecycleError):
-    """Something that must not happen has happened; its cause is `__cause__`."""
+    """Something that must not happen has happened: a fault of ours, or a value that the page has no room for.
+
+    The error behind it is `__cause__`.
+    """

@@ -94,7 +94,9 @@ def _url(value: object) -> str:
     except ValueError:
         good = False
     if not good:
-        raise ValueError(f"{value!r} is no WebSocket URL: write `ws://host:port/path` or `wss://…`")
+        # a secret may stand in its query, or before its host
+        shown = "this" if "@" in value else repr(value.partition("?")[0])
+        raise ValueError(f"{shown} is no WebSocket URL: write `ws://host:port/path` or `wss://…`")
     wrong = forbidden(value)
     if wrong:
         raise ValueError(wrong)

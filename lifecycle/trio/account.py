@@ -6,16 +6,19 @@ Law: reads the driver and changes nothing of it. Everything is bounded.
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import final
 from weakref import WeakSet
 
 import attrs
 import trio
 
+from lifecycle.errors import ConnectionEnded, ConnectionFailed
 from lifecycle.machine.step import Step
 
 from .changes import Changes
 from .driver import Driver
+from .receiving import MakeError
 
 HISTORY = 64
 
@@ -27,20 +30,20 @@ class Counters:
 
     Attributes:
         dials: transports that were dialled.
-        delivered: messages that were put into the inbox, or handed to who waited.
-        dropped: messages that the inbox lost, because it was full.
+        delivered: messages that came for the user; those that the inbox then lost are among them.
+        dropped: messages that the inbox lost, because it was full, or replaced by later ones.
         duplicates: messages that were dropped because they had come before.
         gaps: how often a number was missing in a sequence.
-        sent: messages whose last byte was given to the system.
-        not_sent: messages of which no byte has left.
-        maybe: messages that were lost with some of them gone.
+        sent: messages, and requests, whose last byte was given to the system.
+        not_sent: those of which no byte has left; who was cancelled in time is not among them.
+        maybe: those that were lost with some of them gone.
         pending: requests that wait for an answer now.
         late: answers that nobody waited for any more.
         unrouted: messages that no route took.
         refused: facts that the state did not allow.
         stale: events whose cause was gone.
-        waiting: messages that wait in the inbox now.
-        queued: messages that wait in the outbox now.
+        waiting: messages and marks that wait in the inbox now.
+        queued: messages that wait in the outbox now; those that wait for room there are not among them.
     """
 
     dials: int
@@ -62,7 +65,14 @@ class Counters:
 
 @final
 class Account:
-    """The account of one connection."""
+    """The account of one connection.
+
+    Args:
+        driver: whose.
+
+    Attributes:
+        history: the last steps, oldest first.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self.history: deque[Step] = deque(maxlen=HISTORY)
@@ -91,7 +101,7 @@ class Account:
 
     @property
     def next_try(self) -> float | None:
-        """Seconds until the next attempt, while waiting for one."""
+        """Seconds until the next attempt, while waiting or suspended; None where there is none to wait for."""
         if self._driver.machine.status not in ("waiting", "suspended"):
             return None
         due = min(self._driver.clocks(), default=None)
@@ -99,10 +109,21 @@ class Account:
 
     @property
     def why(self) -> str:
-        """What has happened since the last ready, in words, with the seconds until the next try."""
+        """What went wrong since the last ready, in words, with the seconds until the next try."""
         told = "; then ".join(_counted(self._driver.causes))
         wait = self.next_try
         return ". ".join(filter(None, (told, f"next try in {wait:.1f} s" if wait is not None else "")))
+
+    def at_rest(self) -> MakeError | None:
+        """How to make the error of a connection that will not become ready by itself."""
+        driver, status = self._driver, self._driver.machine.status
+        if driver.failure is not None:
+            return partial(ConnectionFailed, "the driver has failed", cause=type(driver.failure).__name__)
+        if status == "failed":
+            return partial(ConnectionFailed, "the connection has failed", cause=self.why)
+        if status == "closed" or driver.finished:
+            return partial(ConnectionEnded, "the connection is closed", cause=self.why)
+        return None
 
     @property
     def counters(self) -> Counters:

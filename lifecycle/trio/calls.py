@@ -1,10 +1,13 @@
 """The embedder's async methods, each in a scope that dies with the state that called it.
 
 Law: a call has a deadline; its result counts only while its state lasts. Whatever it raises is
-`failed` with a code, and never an error of ours. A call that shields itself, or a thread that is
-not abandoned, holds the connection's end: use `abandon_on_cancel=True`.
+`failed` with a code, and never an error of ours; it is told without the secrets that we know. A
+call that shields itself, or a thread that is not abandoned, holds the connection's end: use
+`abandon_on_cancel=True`.
 """
 
+import logging
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, final
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 import trio
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.literal import literal
+from lifecycle.definition.literal import Secret, literal
 from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
@@ -20,6 +23,8 @@ from lifecycle.wire.requests import frame
 
 if TYPE_CHECKING:
     from .driver import Driver
+
+log = logging.getLogger("lifecycle.calls")
 
 
 @final
@@ -97,13 +102,24 @@ class Calls:
             words = error.message or f"`{effect.name}` has failed: {error.code}"
             return self._failed(effect, error.code, error.message, words)
         code = type(error).__name__
-        return self._failed(
-            effect, code, f"`{effect.name}` has failed: {error}", f"`{effect.name}` has raised {code}: {error}"
-        )
+        words = f"`{effect.name}` has raised {code}: {error}"
+        whole = "".join(traceback.format_exception(error))
+        hushed = self._hushed(effect, whole)
+        told, shown = (words, error) if hushed == whole else (f"{self._hushed(effect, words)}\n{hushed}", None)
+        log.warning("%s: %s", self._driver.definition.name, told, exc_info=shown)
+        return self._failed(effect, code, f"`{effect.name}` has failed: {error}", words)
 
     def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:
-        fields = {"code": code, "message": message}
-        return Event(f"failed.{effect.state}", fields, "call", effect.token, words or message)
+        message, words = self._hushed(effect, message), self._hushed(effect, words or message)
+        return Event(f"failed.{effect.state}", {"code": code, "message": message}, "call", effect.token, words)
+
+    def _hushed(self, effect: StartCall, text: str) -> str:
+        """A text of the embedder's, without the secrets of the connection that may stand in it."""
+        machine = self._driver.machine
+        for value in (*machine.parameters, *machine.variables, *effect.arguments.values()):
+            if isinstance(value, Secret) and value:
+                text = text.replace(value, repr(value))
+        return text
 
 
 def checked(definition: Definition, name: str, result: Any) -> Mapping[str, Any]:

@@ -62,8 +62,13 @@ def _ping(driver: "Driver", _: do.Ping) -> None:
 
 
 def _send(driver: "Driver", effect: do.Send) -> None:
-    if driver.current is not None:
-        driver.current.send(effect.value)
+    epoch = driver.current
+    if epoch is None:
+        return
+    try:
+        epoch.send(effect.value)
+    except (TypeError, ValueError) as error:  # a call of the embedder's has returned what the codec cannot write
+        epoch.end(ErrorEnding("protocol", f"the frame `{effect.frame}` cannot be written: {error}"))
 
 
 def _emit(driver: "Driver", effect: do.Emit) -> None:

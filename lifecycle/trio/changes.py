@@ -17,7 +17,7 @@ class Changes:
     """An async iterator of steps that ends with the connection.
 
     Attributes:
-        missed: how many steps were dropped because nobody took them.
+        missed: how many steps were dropped because nobody took them; the last 256 are kept.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,11 @@ class Changes:
         return self
 
     async def __anext__(self) -> Step:
-        """The next step."""
+        """The next step; those that are there are given before the end.
+
+        Raises:
+            StopAsyncIteration: the connection has ended.
+        """
         await trio.lowlevel.checkpoint()
         while not self._steps:
             if self._ended:

@@ -1,11 +1,9 @@
 """What users hold: one connection that lives longer than its transports.
 
-Law: the object stays while transports come and go. Errors are of one tree; the body's own
-exception leaves the door as it is, never in a group. Nothing that a user awaits can be torn by
-cancelling it, and everything has a bound.
+Law: the object stays while transports come and go. Errors are of one tree; the body's own exception leaves the door as
+it is, never in a group. Nothing that a user awaits can be torn by cancelling it, and everything has a bound.
 """
 
-import functools
 import math
 import random
 import ssl
@@ -20,7 +18,6 @@ from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import (
     ConnectionEnded,
-    ConnectionFailed,
     IllegalEvent,
     LifecycleError,
     NotReady,
@@ -50,7 +47,7 @@ _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB
 
 @final
 class Connection:
-    """A connection that heals itself as its page says.
+    """A connection that heals itself as its page says; `definition` is the page.
 
     Use it as `async with lifecycle.open(page, …) as connection`, or, where it outlives a function,
     `connection = Connection(page, …); await nursery.start(connection.run)`.
@@ -61,12 +58,11 @@ class Connection:
         transport: `trio-websocket` (the default), `websockets`, or a dialer of your own.
         tls: an ssl.SSLContext for wss://, in place of the verifying default.
         seed: for jitter; by default it is unpredictable.
-        parameters: the page's parameters. Durations are numbers of seconds, texts with a unit, or
-            timedeltas; sizes are bytes or texts.
+        parameters: the page's. Durations are numbers of seconds, texts with a unit, or timedeltas; sizes bytes or text.
 
     Raises:
         PageError: the page is wrong.
-        WrongParameters: parameters or calls do not fit it; all wrong ones at once.
+        WrongParameters: parameters, calls, transport or role do not fit it; all wrong ones at once.
     """
 
     def __init__(
@@ -87,8 +83,10 @@ class Connection:
                 dialer = websocket_dialer(tls, transport or DEFAULT)
             except ValueError as error:
                 problems.append(str(error))
-        else:
+        elif callable(transport):
             dialer = transport
+        else:
+            problems.append(f"`transport` must be a name or a dialer, not {type(transport).__name__}")
         values = parameter_values(self.definition, parameters, problems)
         self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed))
 
@@ -115,8 +113,8 @@ class Connection:
         bring(table)
         self._driver = Driver(Machine(table, values), dialer, calls, self._step, dice)
         self._driver.over = self._over
-        self._driver.mail.at_rest = self._at_rest_error
         self._account = Account(self._driver)
+        self._driver.mail.at_rest = self._account.at_rest
         self._door: Door | None = None
 
     # -- what it is like
@@ -133,17 +131,17 @@ class Connection:
 
     @property
     def epoch(self) -> int:
-        """Which dial it is, counted from 1."""
+        """Which dial it is, counted from 1; 0 before the first, and 1 on a server."""
         return self._driver.epoch
 
     @property
     def next_try(self) -> float | None:
-        """Seconds until the next attempt, while waiting for one."""
+        """Seconds until the next attempt, while waiting or suspended; None where there is none to wait for."""
         return self._account.next_try
 
     @property
     def why(self) -> str:
-        """What has happened since the last ready, in words, with the seconds until the next try."""
+        """What went wrong since the last ready, in words, with the seconds until the next try."""
         return self._account.why
 
     @property
@@ -153,26 +151,26 @@ class Connection:
 
     @property
     def counters(self) -> Counters:
-        """What was counted since it began."""
+        """What was counted since it began, as it is now."""
         return self._account.counters
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """The page's variables by name."""
+        """The page's variables by name; a copy."""
         machine = self._driver.machine
         return dict(zip(self.definition.variables, machine.variables, strict=True))
 
     def changes(self) -> Changes:
-        """Every step from now on: `async for step in connection.changes()`. Bounded; what is missed is counted."""
+        """Every step from now on: `async for step in connection.changes()`. It keeps 256; what is missed is counted."""
         return self._account.changes()
 
     # -- what it does
 
     def tell(self, wish: str, **fields: Any) -> None:
-        """Tell the page a wish, such as `reconnect`.
+        """Tell the page a wish, such as `reconnect`, with its fields.
 
         Raises:
-            IllegalEvent: the page does not hear it now.
+            IllegalEvent: the page does not hear it, or does not allow it now; nothing has changed.
         """
         if wish not in self.definition.hears:
             allowed = tuple(self.definition.hears)
@@ -205,21 +203,23 @@ class Connection:
         """Give a message to the connection, without waiting.
 
         Returns:
-            A ticket that tells its fate, also to a caller that was cancelled.
+            A ticket that tells its fate; cancelling its caller does not withdraw it.
 
         Raises:
-            NotSent: there is no room for it, or no connection will come.
+            NotSent: there is no room for it, no connection will come, or the page lets nothing wait for one.
+            TypeError, ValueError: the codec cannot write it.
         """
         return self._driver.mail.post(message)
 
     async def send(self, message: Any) -> Ticket:
         """Send a message: return when its last byte was given to the system.
 
-        While the connection is not ready, or the outbox is full, the message waits as the page says.
+        While not ready, or the outbox is full, it waits as the page says. Cancelled, it leaves whole or not at all.
 
         Raises:
             NotSent: no byte of it has left.
             MaybeDelivered: some of it has, and then the connection was lost.
+            TypeError, ValueError: the codec cannot write it.
         """
         return await self._driver.mail.send(message)
 
@@ -241,10 +241,11 @@ class Connection:
 
         Raises:
             NoRequests: the page has none.
-            RequestFailed: the peer refuses; its words are in `error`.
-            RequestUnsupported: the peer does not support the method, and there is no fallback.
-            RequestTimeout: no answer came.
-            NotSent, MaybeDelivered: the connection was lost before an answer came.
+            RequestFailed: the peer refuses. RequestUnsupported: it does not know the method, and there is no fallback.
+            RequestTimeout: no answer came in time.
+            NotSent, MaybeDelivered: it was not sent; or the connection was lost before an answer came.
+            ConnectionFailed, ConnectionEnded: no connection will come.
+            TypeError, ValueError: the codec cannot write it.
         """
         return await self._driver.mail.request(method, params, timeout, fallback)
 
@@ -255,8 +256,8 @@ class Connection:
             The reply to come: `await reply.wait()`, or `reply.cancel()`.
 
         Raises:
-            NoRequests: the page has none.
-            NotSent: there is no room for it, or no connection will come.
+            NoRequests, ConnectionFailed, ConnectionEnded, TypeError, ValueError: as `request`.
+            NotSent: there is no room for it, or the page lets nothing wait for a connection.
         """
         return self._driver.mail.ask(method, params, timeout)
 
@@ -265,14 +266,14 @@ class Connection:
         return self
 
     async def __anext__(self) -> Any:
-        """The next message or mark."""
+        """The next message or mark; what has come is given before the end. Raises ConnectionFailed when failed."""
         try:
             return await self._driver.mail.receive()
         except ConnectionEnded:
             raise StopAsyncIteration from None
 
     async def aclose(self, wish: str | None = None, **fields: Any) -> None:
-        """Say goodbye, wait until the page has closed, and end. Again is no harm.
+        """Say goodbye, wait until the page has closed, and end; cancelled, end at once. Again is no harm.
 
         Args:
             wish: which one the page is told; by default its wish to end.
@@ -344,7 +345,9 @@ class Connection:
             raise ConnectionEnded("a connection runs once: make another one")
 
     def _over(self) -> None:
-        self._driver.mail.finish(self._at_rest_error())
+        error = self._account.at_rest()
+        assert error is not None  # noqa: S101 -- the driver has finished
+        self._driver.mail.finish(error)
         self._account.end()
 
     def _wish_end(self, wish: str, fields: Mapping[str, Any]) -> None:
@@ -356,25 +359,14 @@ class Connection:
 
     def _step(self, step: Step) -> None:
         self._account.put(step)
-        error = self._at_rest_error()
+        error = self._account.at_rest()
         if error is not None and step.status != step.status_before:
             self._driver.mail.rest(error)
         elif step.status == "idle" != step.status_before:
             self._driver.mail.give_up("the connection is idle")
 
-    def _at_rest_error(self) -> Any:
-        """How to make the error of a connection that will not become ready by itself."""
-        driver = self._driver
-        if driver.failure is not None:
-            return functools.partial(ConnectionFailed, "the driver has failed", cause=type(driver.failure).__name__)
-        if self.status == "failed":
-            return functools.partial(ConnectionFailed, "the connection has failed", cause=self.why)
-        if self.status == "closed" or driver.finished:
-            return functools.partial(ConnectionEnded, "the connection is closed", cause=self.why)
-        return None
-
     def _raise_at_rest(self) -> None:
-        error = self._at_rest_error()
+        error = self._account.at_rest()
         if error is not None:
             raise error()
 

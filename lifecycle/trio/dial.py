@@ -83,9 +83,10 @@ async def _resolve(host: str, port: int) -> list[_Target]:
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise TransportFailed(ErrorEnding("dns", error.strerror or "the name was not resolved", error.errno)) from error
+        said = f"{error.strerror or 'the name was not resolved'}: {host}"
+        raise TransportFailed(ErrorEnding("dns", said, error.errno)) from error
     except UnicodeError as error:
-        raise TransportFailed(ErrorEnding("dns", "this cannot be a name")) from error
+        raise TransportFailed(ErrorEnding("dns", f"this cannot be a name: {host}")) from error
     return _in_turn([_Target(family, kind, protocol, address) for family, kind, protocol, _, address in found])
 
 

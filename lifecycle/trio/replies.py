@@ -40,6 +40,7 @@ class Reply:
     """The answer to a request, now or later; made by `Connection.ask`.
 
     Attributes:
+        id: in its frame; empty if nothing was sent, for the peer is known not to support it.
         method: what was asked for.
         ticket: the fate of the message that asks; of the last one, if it was sent again.
         done: whether it is settled.
@@ -80,7 +81,7 @@ class Reply:
 
         Raises:
             RequestFailed, RequestUnsupported: the peer refuses.
-            RequestTimeout: no answer came.
+            RequestTimeout: no answer came in time; the ticket says whether it was sent.
             NotSent, MaybeDelivered: none will come, for the connection was lost, or it was cancelled.
         """
         if self.done:

@@ -27,7 +27,7 @@ from .listener import accept_clients, listen
 from .parking import Parking
 from .pipe import Pipe, SocketPipe
 from .runnable import unrunnable
-from .tls import TlsPipe
+from .tls import TlsPipe, check_context
 from .transport import Asking, TransportFailed
 
 if TYPE_CHECKING:
@@ -59,19 +59,21 @@ class Server:
         tls: an ssl.SSLContext with our certificate, for wss://.
         subprotocols: those we speak, the best first; the first that a client offers is chosen.
         limit: the most connections at once; who comes then is refused with 503.
-        per_address: the most from one address; who comes then is refused with 429.
-        patience: seconds that a client has for TLS and its request.
+        per_address: the most from one address, without a bound if it is not said; who comes then is refused with 429.
+        patience: seconds that a client has for TLS, and as many again for its request.
         grace: seconds that draining waits for what the page and the handlers still do.
         parameters: the page's parameters, as for `open`.
 
     Attributes:
+        definition: the page.
         port: that of the first listener; 0 before it listens.
         connections: those that are there now.
-        counts: `accepted`, `refused`, `failed` (no request came of it) and `crashed` (the handler raised).
+        counts: `accepted`, `refused` (by a limit, or while it drains), `failed` (no request came of it) and `crashed`
+            (the handler raised).
 
     Raises:
         PageError: the page is wrong.
-        WrongParameters: parameters or calls do not fit it; all wrong ones at once.
+        WrongParameters: parameters, calls, transport or role do not fit it; all wrong ones at once.
     """
 
     def __init__(
@@ -97,6 +99,8 @@ class Server:
         problems += [f"its parameter `{name}` is an argument of serve: call it otherwise" for name in taken]
         try:
             self._library = library(transport)
+            if tls is not None:
+                check_context(tls, server=True)
         except ValueError as error:
             problems.append(str(error))
         self._values = parameter_values(self.definition, parameters, problems)
@@ -267,7 +271,8 @@ class Server:
         """Serve until `drain` or cancellation; to be started in a nursery.
 
         Raises:
-            CannotListen: the port is taken, or not ours to take.
+            CannotListen: the port is taken, or not ours to take; or there is no such address.
+            ConnectionEnded: it has run before.
         """
         await self._bind()
         task_status.started(self)
@@ -277,7 +282,7 @@ class Server:
             self.finish()
 
     async def __aenter__(self) -> Self:
-        """Listen."""
+        """Listen; errors are those of `run`."""
         await self._bind()
         self._door = Door(self, self.begin, self.aclose)
         await self._door.enter()

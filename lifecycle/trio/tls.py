@@ -22,6 +22,7 @@ from lifecycle.wire.ending import ErrorEnding
 _ALERT: Final = re.compile(r"(?:TLS|SSL)V\d+_ALERT_(\w+)")
 _REASONS: Final = {
     "HTTP_REQUEST": "the peer speaks HTTP without TLS",
+    "NO_SHARED_CIPHER": "no cipher in common, or this side has no certificate",
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer showed no certificate",
     "WRONG_VERSION_NUMBER": "the peer does not speak TLS",
 }

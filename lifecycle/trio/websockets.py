@@ -39,7 +39,7 @@ from lifecycle.wire.frames import (
     payload_of,
 )
 
-from .websockets_opening import Asked, ask, hear, judge, write
+from .websockets_opening import QUIET, Asked, ask, hear, judge, write
 
 _MOST_PAYLOAD: Final = 125
 _MOST_REASON: Final = _MOST_PAYLOAD - 2
@@ -273,7 +273,7 @@ class WebsocketsTransport(Transport):
     def _library(self) -> Protocol:
         if self._protocol is None:
             side = Side.CLIENT if self._client else Side.SERVER
-            self._protocol = Protocol(side, max_size=_loose(self._limit))
+            self._protocol = Protocol(side, max_size=_loose(self._limit), logger=QUIET)
             self._protocol.extensions = list(self._extensions or ())
         return self._protocol
 

@@ -7,6 +7,7 @@ It does not know frames, nor what becomes of the connection.
 
 import contextlib
 import http.client
+import logging
 import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -31,6 +32,9 @@ from lifecycle.wire.upgrade import Upgrade
 
 MOST_OF_A_REQUEST: Final = 16 * 1024
 
+# The library logs headers, queries and frames, and secrets travel in them: whatever is worth telling, we tell.
+QUIET: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 -- nobody is to find and wake it
+
 # The library's own defaults: where both sides want compression, what it costs is seen in every idle connection.
 _DEFLATE: Final = {"memLevel": 5}
 _OFFERED: Final = (ClientPerMessageDeflateFactory(compress_settings=_DEFLATE),)
@@ -44,6 +48,7 @@ _VERSION: Final = "Sec-WebSocket-Version"
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HEAD_ENDS: Final = b"\r\n\r\n"
+_HELLO_OF_TLS: Final = b"\x16\x03"  # RFC 8446 5.1
 
 
 def write(pipe: Pipe, protocol: Protocol) -> None:
@@ -71,7 +76,7 @@ async def ask(request: DialRequest, pipe: Pipe) -> tuple[ClientProtocol, bytes]:
     # all that the library does with a path is to write it
     uri = WebSocketURI(request.secure, request.host, request.port, path=request.resource, query="")
     subprotocols = [Subprotocol(name) for name in request.subprotocols]
-    protocol = ClientProtocol(uri, extensions=_OFFERED, subprotocols=subprotocols or None)
+    protocol = ClientProtocol(uri, extensions=_OFFERED, subprotocols=subprotocols or None, logger=QUIET)
     asking = protocol.connect()
     for name, value in request.headers:
         asking.headers[name] = value
@@ -98,7 +103,7 @@ async def hear(pipe: Pipe) -> tuple[bytes, bytes]:
         TransportFailed: the client ended first.
     """
     heard, end = await _head(pipe, MOST_OF_A_REQUEST)
-    if not end and len(heard) < MOST_OF_A_REQUEST:
+    if not end and len(heard) < MOST_OF_A_REQUEST and not heard.startswith(_HELLO_OF_TLS):
         raise TransportFailed(why_not_asked(pipe.broken))
     return heard[:end], heard[end:]
 
@@ -113,7 +118,7 @@ def judge(head: bytes, peer: str) -> tuple[ServerProtocol, Upgrade | None, Respo
     Returns:
         A protocol; what is asked, if it may be answered with 101; and the answer, if the protocol has not given it.
     """
-    protocol = ServerProtocol(extensions=_AGREED)
+    protocol = ServerProtocol(extensions=_AGREED, logger=QUIET)
     if not head:
         return protocol, None, protocol.reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too long.\n")
     protocol.receive_data(head)
@@ -220,6 +225,8 @@ async def _head(pipe: Pipe, most: int) -> tuple[bytes, int]:
     heard = bytearray()
     while len(heard) < most and (data := await _next(pipe)):
         heard += data
+        if heard.startswith(_HELLO_OF_TLS):  # no head will ever be whole
+            break
         end = heard.find(_HEAD_ENDS, max(len(heard) - len(data) - len(_HEAD_ENDS) + 1, 0)) + len(_HEAD_ENDS)
         if len(_HEAD_ENDS) <= end <= most:
             return bytes(heard), end

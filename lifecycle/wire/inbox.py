@@ -27,12 +27,12 @@ class Discontinuity:
 
     Attributes:
         kind: `lost` (another connection, and nobody knows what was missed), `resumed` (another
-            connection, nothing is missing), `replayed` (the same, what follows was sent again),
+            connection, nothing is missing), `replayed` (another one, what follows was sent again),
             `overflow` (the inbox was full), or `gap` (the numbers of messages have a hole).
         missed: how many messages are known to be missing.
-        why: what ended the connection before, in words.
+        why: what ended the connection before, in words; empty where none has ended.
         since: the last number before; None where the page numbers nothing, or nobody knows.
-        until: the first number after, likewise.
+        until: the first number after, likewise; with `gap` and `overflow`.
     """
 
     kind: Kind
@@ -51,7 +51,7 @@ class Discontinuity:
 
 @final
 class Inbox:
-    """A queue of values with their sizes.
+    """A queue of values with their sizes, and of marks, which have none.
 
     Args:
         items: the most messages that wait.

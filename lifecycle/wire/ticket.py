@@ -21,13 +21,15 @@ class Ticket:
     """One message and what becomes of it.
 
     Attributes:
+        message: as the codec wrote it; empty when it is settled.
         fate: queued; taken (some of it may have left); sent (all of it was given to the system);
-            withdrawn (its sender was cancelled in time); not_sent (no byte has left); maybe (lost
-            with some of it gone).
+            withdrawn (taken back in time: its sender was cancelled, or its request timed out);
+            not_sent (no byte has left, and none will); maybe (lost with some of it gone).
         cause: why it was not sent, in words.
         epoch: the dial in which it was taken; 0 before.
         size: how many bytes it counts for in a queue.
         patience: how many seconds it waits while the connection is not ready.
+        start, end: its place in the stream of bytes, once it was taken.
         told: called once, when it is settled.
     """
 
