@@ -193,8 +193,17 @@ class _Flattener:
             for name, frame in messages.frames.items():
                 frames[f"{one.prefix}{name}"] = resolve.value(one, frame, at / "frames" / name, (), extra)
             routes += [self._route(one, row, at / "routes" / index) for index, row in enumerate(messages.routes)]
-        ends = {name: outermost(name) for name in ("codec", "limit", "inbox", "outbox")}
-        return page.Messages(routes=tuple(routes), frames=frames, **ends)
+        ends = {name: outermost(name) for name in ("codec", "limit")}
+        queues = {"inbox": self._queue(told, "inbox", "pause"), "outbox": self._queue(told, "outbox", "until_ready")}
+        return page.Messages(routes=tuple(routes), frames=frames, **ends, **queues)
+
+    def _queue(self, told: list[tuple[Instance, page.Messages]], name: str, wait: str) -> Any:
+        for one, messages in told:
+            queue = getattr(messages, name)
+            if queue is not None:
+                at = one.at / "messages" / name / wait
+                return attrs.evolve(queue, **{wait: resolve.length(one, getattr(queue, wait), at, ())})
+        return None
 
     def _route(self, one: Instance, row: page.Route, at: Spot) -> page.Route:
         keep = {resolve.variable(one, name, at / "keep" / name): pick for name, pick in row.keep.items()}

@@ -35,7 +35,8 @@ class Counters:
         duplicates: messages that were dropped because they had come before.
         gaps: how often a number was missing in a sequence.
         sent: messages, and requests, whose last byte was given to the system.
-        not_sent: those of which no byte has left; who was cancelled in time is not among them.
+        withdrawn: those whose senders were cancelled in time.
+        not_sent: the others of which no byte has left.
         maybe: those that were lost with some of them gone.
         pending: requests that wait for an answer now.
         late: answers that nobody waited for any more.
@@ -52,6 +53,7 @@ class Counters:
     duplicates: int
     gaps: int
     sent: int
+    withdrawn: int
     not_sent: int
     maybe: int
     pending: int
@@ -137,6 +139,7 @@ class Account:
             duplicates=mail.continuity.duplicates,
             gaps=mail.continuity.gaps,
             sent=mail.outbox.counts["sent"],
+            withdrawn=mail.outbox.counts["withdrawn"],
             not_sent=mail.outbox.counts["not_sent"],
             maybe=mail.outbox.counts["maybe"],
             pending=len(mail.requests.pending),

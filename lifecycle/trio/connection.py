@@ -172,11 +172,7 @@ class Connection:
         Raises:
             IllegalEvent: the page does not hear it, or does not allow it now; nothing has changed.
         """
-        if wish not in self.definition.hears:
-            allowed = tuple(self.definition.hears)
-            raise IllegalEvent(
-                self.definition.name, wish, self.state, allowed, f"the page hears {', '.join(allowed) or 'nothing'}"
-            )
+        self._check_wish(wish)
         if self._driver.finished:
             raise IllegalEvent(self.definition.name, wish, (), (), "the connection has ended")
         self._driver.dispatch(Event(wish, fields))
@@ -278,8 +274,13 @@ class Connection:
         Args:
             wish: which one the page is told; by default its wish to end.
             fields: of the wish.
+
+        Raises:
+            IllegalEvent: the page hears no such wish; nothing has changed.
         """
         driver = self._driver
+        if wish is not None:
+            self._check_wish(wish)
         try:
             self._wish_end(wish or self.definition.stop, fields)
             while not driver.finished and self.status not in ("closed", "failed", "idle"):
@@ -349,6 +350,13 @@ class Connection:
         assert error is not None  # noqa: S101 -- the driver has finished
         self._driver.mail.finish(error)
         self._account.end()
+
+    def _check_wish(self, wish: str) -> None:
+        if wish not in self.definition.hears:
+            allowed = tuple(self.definition.hears)
+            raise IllegalEvent(
+                self.definition.name, wish, self.state, allowed, f"the page hears {', '.join(allowed) or 'nothing'}"
+            )
 
     def _wish_end(self, wish: str, fields: Mapping[str, Any]) -> None:
         if not self._driver.finished and wish in self.definition.hears:

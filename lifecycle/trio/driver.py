@@ -173,6 +173,8 @@ class Driver:
         if self.finished:
             return
         self.finished = True
+        if not self._busy:  # no event of the page ends it
+            self.now = "it was ended on this side"
         if self._nursery is not None:
             Watch.of_run().leave(self)
         self.calls.cancel_all()

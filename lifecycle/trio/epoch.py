@@ -287,15 +287,15 @@ class Epoch:
             self.end(ErrorEnding("protocol", str(error)))
             return
         outcome = route(self._definition.messages.routes, value)
-        for name, pick, taken in outcome.keep:
-            self._driver.machine.keep(name, taken, highest=pick.max)
-        self._route(outcome, length(message))
+        mail = self._driver.mail
+        if outcome.kind != "deliver" or mail.deliver(outcome, length(message)):
+            for name, pick, taken in outcome.keep:
+                self._driver.machine.keep(name, taken, highest=pick.max)
+        self._route(outcome)
 
-    def _route(self, outcome: Outcome, size: int) -> None:
+    def _route(self, outcome: Outcome) -> None:
         mail = self._driver.mail
         match outcome.kind:
-            case "deliver":
-                mail.deliver(outcome, size)
             case "answer":
                 mail.requests.answered(outcome.id, outcome.value, good=outcome.good)
             case "raise":

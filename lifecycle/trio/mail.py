@@ -154,9 +154,9 @@ class Mail:
         """Give the pipe what waits, while it has room."""
         self._sending.flush()
 
-    def deliver(self, outcome: Outcome, size: int) -> None:
-        """A message of so many bytes for the user."""
-        self._receiving.deliver(outcome, size)
+    def deliver(self, outcome: Outcome, size: int) -> bool:
+        """A message of so many bytes for the user; whether it was taken."""
+        return self._receiving.deliver(outcome, size)
 
     def mark(self, mark: Discontinuity) -> None:
         """A mark for the user, in its place among the messages."""

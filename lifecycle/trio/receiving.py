@@ -72,26 +72,26 @@ class Receiving:
         if bounds.when_full == "wait":
             replies.changed = self.pace
 
-    def deliver(self, outcome: Outcome, size: int) -> None:
-        """A message of so many bytes for the user, unless it has come before."""
-        number = None
+    def deliver(self, outcome: Outcome, size: int) -> bool:
+        """A message of so many bytes for the user, unless it has come before.
+
+        Returns:
+            Whether it was taken. If not, it does not count as come: on another connection it may come again.
+        """
+        number = self.continuity.number(outcome.row, outcome.message) if self.continuity.watches else None
+        if (len(self.inbox) or not len(self._readers)) and not self.inbox.fits(size):
+            return self._put(outcome, size, number)
         if self.continuity.watches:
-            number = self.continuity.number(outcome.row, outcome.message)
             gap = self.continuity.gap(outcome.row, number) if number is not None else None
             if gap is not None:
                 self._mark(gap)
             if not self.continuity.is_new(outcome.row, outcome.message):
-                return
-            number = self.continuity.place(number)
-        self.delivered += 1
+                return True
         if len(self._readers) and not len(self.inbox):
+            self.delivered += 1
             self._readers.hand(outcome.value)
-            return
-        key = self._key(outcome.message) if self.inbox.when_full == "latest" else None
-        if not self.inbox.put(outcome.value, size, number, key):
-            self._desk.overfull("inbox_full", f"{self.inbox.count} messages wait, and nobody takes them")
-        elif self.inbox.stopped:
-            self.pace()
+            return True
+        return self._put(outcome, size, number)
 
     def mark(self, mark: Discontinuity) -> None:
         """A mark of the page or of the driver for the user, in its place among the messages."""
@@ -131,6 +131,16 @@ class Receiving:
             await trio.lowlevel.checkpoint()
             raise error()
         return await self._readers.wait()
+
+    def _put(self, outcome: Outcome, size: int, number: int | None) -> bool:
+        self.delivered += 1
+        key = self._key(outcome.message) if self.inbox.when_full == "latest" else None
+        if not self.inbox.put(outcome.value, size, self.continuity.place(number), key):
+            self._desk.overfull("inbox_full", f"{self.inbox.count} messages wait, and nobody takes them")
+            return False
+        if self.inbox.stopped:
+            self.pace()
+        return True
 
     def _mark(self, mark: Discontinuity) -> None:
         if len(self._readers) and not len(self.inbox):

@@ -151,7 +151,7 @@ class Sending:
                 self._desk.timers.cancel(gone)
         except Full as full:
             error = self.refused(str(full), ticket, "the outbox is full")
-            if self.open and outbox.when_full == "close":
+            if self.open and outbox.when_full == "close" and ticket.size <= outbox.size:
                 self._desk.overfull("outbox_full", f"the peer reads too slowly: {full}")
             raise error from None
         if not self.open:

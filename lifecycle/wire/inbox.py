@@ -112,7 +112,7 @@ class Inbox:
         Returns:
             False if there was no room: it was dropped, counted, and is told at its place.
         """
-        if not self._fits(size):
+        if not self.fits(size):
             self.overflowed += 1
             self.mark(_overflow(1, number, number))
             return False
@@ -164,7 +164,8 @@ class Inbox:
             self.stopped = False
         return entry[0]
 
-    def _fits(self, size: int) -> bool:
+    def fits(self, size: int) -> bool:
+        """Whether a message of so many bytes would be taken."""
         count, total = self.count + 1, self.bytes + size
         if self.when_full == "close":
             return count <= self.items and total <= self.size

@@ -173,6 +173,33 @@ states:
     ]
 
 
+def test_queues_that_hold_nothing(problems: Problems) -> None:
+    """A queue has room for one message of one byte at least."""
+    page = """
+messages:
+  inbox: {items: 0}
+  outbox: {items: 1, size: 0 B}
+states:
+  a: {rest: true}
+"""
+    assert problems(page) == [
+        "4:11: `items: 0` lets nothing into the inbox: it must be 1 at least",
+        "5:22: `size: 0` lets nothing into the outbox: it must be 1 at least",
+    ]
+
+
+def test_the_waits_of_queues_have_names(problems: Problems) -> None:
+    """They are parameters or literals, like those of clauses."""
+    page = """
+messages:
+  inbox: {when_full: wait, pause: pawse}
+  outbox: {until_ready: untill}
+states:
+  a: {rest: true}
+"""
+    assert [problem.split(" ")[1:3] for problem in problems(page)] == [["`pawse`", "reads"], ["`untill`", "reads"]]
+
+
 def test_wait_without_end(problems: Problems) -> None:
     """Reading that stops looks like silence, so it is bounded where silence is noticed."""
     page = """

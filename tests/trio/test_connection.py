@@ -11,6 +11,7 @@ import trio.testing
 import lifecycle
 from lifecycle.definition.read import read_text
 from lifecycle.errors import (
+    IllegalEvent,
     MaybeDelivered,
     NoRequests,
     NotReady,
@@ -257,6 +258,27 @@ async def test_a_message_that_cannot_be_written() -> None:
             await connection.send({})
         await connection.send("fine")
         assert await anext(connection) == "fine"
+
+
+async def test_a_goodbye_that_the_page_does_not_know() -> None:
+    """A wish that is no wish of the page's is refused, and nothing has changed."""
+    async with Peer(echo) as peer, connect(peer) as connection:
+        await connection.ready()
+        with pytest.raises(IllegalEvent, match="the page hears disconnect"):
+            await connection.aclose("disconect")
+        await connection.send("fine")
+        assert await anext(connection) == "fine"
+
+
+async def test_what_a_cancelled_body_leaves() -> None:
+    """Some of a message has left: its ticket says that it was this side that ended."""
+    async with Peer(silent, room=ROOM) as peer:
+        with trio.move_on_after(5):
+            async with connect(peer) as connection:
+                await connection.ready()
+                ticket = connection.post(bytes(100_000))
+                await trio.sleep_forever()
+    assert (ticket.fate, ticket.cause) == ("maybe", "it was ended on this side")
 
 
 async def test_a_message_after_the_peers_goodbye() -> None:

@@ -180,12 +180,17 @@ async def test_the_latest_of_all() -> None:
 
 
 async def test_a_full_inbox_that_closes() -> None:
-    """The driver is told, what is there stays, and what does not fit is told at its place."""
-    desk = Desk(page(inbox=inbox("close", items=2)))
-    for text in ("a", "b", "c"):
-        desk.read(text)
+    """The driver is told, and what is there stays; what does not fit is told at its place, and may come again."""
+    desk = Desk(page(routes=NUMBERED, inbox=inbox("close", items=2)))
+    messages = [{"n": number, "body": number} for number in (1, 2, 3)]
+    for message in messages:
+        desk.read(message)
     assert desk.full == [("inbox_full", "2 messages wait, and nobody takes them")]
-    assert await desk.drain() == ["a", "b", Discontinuity("overflow", 1)]
+    assert desk.mail.inbox.overflowed == 1
+    assert await desk.drain() == [1, 2, Discontinuity("overflow", 1, since=2, until=4)]
+    desk.read(messages[-1])
+    assert await desk.drain() == [3]
+    assert (desk.mail.continuity.duplicates, desk.mail.continuity.gaps, desk.mail.delivered) == (0, 0, 4)
 
 
 async def test_reading_stops_and_goes_on() -> None:

@@ -250,6 +250,9 @@ async def test_a_peer_that_reads_too_slowly() -> None:
     with pytest.raises(NotSent, match="2 messages wait already"):
         desk.mail.post("x")
     assert desk.full == [("outbox_full", "the peer reads too slowly: 2 messages wait already")]
+    with pytest.raises(NotSent, match="the message has 100001 bytes, and 100000 are the most"):
+        desk.mail.post(bytes(100_001))
+    assert len(desk.full) == 1  # that is no fault of the peer's
     assert [ticket.fate for ticket in tickets] == ["taken", "queued", "queued"]
 
 

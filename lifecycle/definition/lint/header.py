@@ -57,6 +57,11 @@ def _codec(definition: Definition) -> Problems:
 
 def _inbox(definition: Definition) -> Problems:
     inbox, at = definition.messages.inbox, definition.at / "messages" / "inbox"
+    for name, queue in (("inbox", inbox), ("outbox", definition.messages.outbox)):
+        for bound in ("items", "size"):
+            if queue is not None and getattr(queue, bound) < 1:
+                what = f"`{bound}: 0` lets nothing into the {name}"
+                yield (definition.at / "messages" / name / bound).problem(what, "it must be 1 at least", key=True)
     if inbox is None:
         return
     for key, policy in (("key", "latest"), ("pause", "wait")):
