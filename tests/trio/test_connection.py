@@ -264,7 +264,7 @@ async def test_a_goodbye_that_the_page_does_not_know() -> None:
     """A wish that is no wish of the page's is refused, and nothing has changed."""
     async with Peer(echo) as peer, connect(peer) as connection:
         await connection.ready()
-        with pytest.raises(IllegalEvent, match="the page hears disconnect"):
+        with pytest.raises(IllegalEvent, match="the page hears connect, disconnect, reconnect"):
             await connection.aclose("disconect")
         await connection.send("fine")
         assert await anext(connection) == "fine"
