@@ -4,6 +4,7 @@ Law: one function decides for a page's default, a `with`, a keyword argument and
 A page must write units; an embedder may pass plain numbers of seconds or bytes.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,7 +96,7 @@ def _url(value: object) -> str:
         good = False
     if not good:
         # a secret may stand in its query, or before its host
-        shown = "this" if "@" in value else repr(value.partition("?")[0])
+        shown = "this" if "@" in value else repr(re.split("[?#]", value)[0])
         raise ValueError(f"{shown} is no WebSocket URL: write `ws://host:port/path` or `wss://…`")
     wrong = forbidden(value)
     if wrong:

@@ -18,7 +18,7 @@ class Open:
     """Dial. A new epoch begins; what the transport tells brings the token."""
 
     token: int
-    url: str | None = None
+    url: str | None = attrs.field(default=None, repr=False)  # a secret may stand in its query
     query: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     headers: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 

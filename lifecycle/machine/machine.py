@@ -182,11 +182,11 @@ class Machine:
         Args:
             name: a variable that is kept, or a duration.
             value: none leaves it as it is.
-            highest: whether it never steps back (a cursor).
+            highest: whether it never steps back (a cursor), and takes nothing but numbers.
         """
         index = self.table.writer.variables[name]
         old = self.variables[index]
-        if value is None or (highest and old is not None and not (is_number(value) and value > old)):
+        if value is None or (highest and not (is_number(value) and (not is_number(old) or value > old))):
             return
         self.variables = (*self.variables[:index], self._stored(name, value), *self.variables[index + 1 :])
 

@@ -102,6 +102,15 @@ class Account:
         return watcher
 
     @property
+    def status(self) -> str:
+        """What the page says, and what the end of the driver makes of it."""
+        driver = self._driver
+        if driver.failure is not None:
+            return "failed"
+        status = driver.machine.status
+        return "closed" if driver.finished and status != "failed" else status
+
+    @property
     def next_try(self) -> float | None:
         """Seconds until the next attempt, while waiting or suspended; None where there is none to wait for."""
         if self._driver.machine.status not in ("waiting", "suspended"):
@@ -118,12 +127,12 @@ class Account:
 
     def at_rest(self) -> MakeError | None:
         """How to make the error of a connection that will not become ready by itself."""
-        driver, status = self._driver, self._driver.machine.status
-        if driver.failure is not None:
-            return partial(ConnectionFailed, "the driver has failed", cause=type(driver.failure).__name__)
+        failure, status = self._driver.failure, self.status
+        if failure is not None:
+            return partial(ConnectionFailed, "the driver has failed", cause=type(failure).__name__)
         if status == "failed":
             return partial(ConnectionFailed, "the connection has failed", cause=self.why)
-        if status == "closed" or driver.finished:
+        if status == "closed":
             return partial(ConnectionEnded, "the connection is closed", cause=self.why)
         return None
 

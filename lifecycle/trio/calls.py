@@ -34,11 +34,15 @@ class Calls:
     def __init__(self, driver: "Driver", methods: object) -> None:
         self._driver, self._methods = driver, methods
         self._scopes: dict[str, trio.CancelScope] = {}
+        self._older: list[trio.CancelScope] = []  # of those that outlive a state which was entered again
 
     def start(self, effect: StartCall) -> None:
         """Start a call; its deadline begins now."""
         timeout = self._driver.machine.value(self._driver.definition.calls[effect.name].timeout)
         scope = trio.CancelScope(deadline=trio.current_time() + timeout)
+        earlier = self._scopes.get(effect.state)
+        if earlier is not None:
+            self._older.append(earlier)
         self._scopes[effect.state] = scope
         self._driver.spawn(lambda: self._run(effect, scope))
 
@@ -50,7 +54,7 @@ class Calls:
 
     def cancel_all(self) -> None:
         """Cancel every call."""
-        for scope in self._scopes.values():
+        for scope in (*self._scopes.values(), *self._older):
             scope.cancel()
         self._scopes.clear()
 
@@ -63,6 +67,8 @@ class Calls:
         if self._scopes.get(effect.state) is scope:
             del self._scopes[effect.state]
             self._driver.dispatch(event)
+        elif scope in self._older:
+            self._older.remove(scope)
 
     async def _outcome(self, effect: StartCall) -> Event:
         definition = self._driver.definition

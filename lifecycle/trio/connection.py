@@ -32,6 +32,7 @@ from lifecycle.wire.ticket import Ticket
 
 from .account import Account, Counters
 from .changes import Changes
+from .closing import close
 from .dialer import Dialer, Opened, websocket_dialer
 from .door import Door, raise_failure
 from .driver import Driver
@@ -41,7 +42,6 @@ from .replies import MISSING, Reply
 from .runnable import unrunnable
 from .transport import Asking
 
-_BELT = 1.0
 _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
 
 
@@ -122,7 +122,7 @@ class Connection:
     @property
     def status(self) -> str:
         """idle, connecting, authenticating, ready, waiting, suspended, closing, closed or failed."""
-        return self._driver.machine.status
+        return self._account.status
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -173,8 +173,9 @@ class Connection:
             IllegalEvent: the page does not hear it, or does not allow it now; nothing has changed.
         """
         self._check_wish(wish)
-        if self._driver.finished:
-            raise IllegalEvent(self.definition.name, wish, (), (), "the connection has ended")
+        if self._driver.finished or not self._driver.begun:
+            why = "the connection has ended" if self._driver.finished else "the connection has not begun"
+            raise IllegalEvent(self.definition.name, wish, (), (), why)
         self._driver.dispatch(Event(wish, fields))
 
     async def ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- NotReady tells why
@@ -187,11 +188,11 @@ class Connection:
             NotReady: the time is over.
             ConnectionFailed, ConnectionEnded: it will not become ready by itself.
         """
+        await trio.lowlevel.checkpoint()
         with trio.move_on_after(math.inf if timeout is None else timeout):
             while self.status != "ready":
                 self._raise_at_rest()
                 await self._driver.changed.wait()
-            await trio.lowlevel.checkpoint()
             return
         raise NotReady(f"not ready within {timeout:g} s", cause=self.why)
 
@@ -272,26 +273,15 @@ class Connection:
         """Say goodbye, wait until the page has closed, and end; cancelled, end at once. Again is no harm.
 
         Args:
-            wish: which one the page is told; by default its wish to end.
+            wish: which one the page is told; by default its wish to end, which follows if this one does not end it.
             fields: of the wish.
 
         Raises:
             IllegalEvent: the page hears no such wish; nothing has changed.
         """
-        driver = self._driver
         if wish is not None:
             self._check_wish(wish)
-        try:
-            self._wish_end(wish or self.definition.stop, fields)
-            while not driver.finished and self.status not in ("closed", "failed", "idle"):
-                last = max(driver.clocks(), default=0.0)
-                with trio.move_on_at(max(trio.current_time(), last) + _BELT) as belt:
-                    await driver.changed.wait()
-                if belt.cancelled_caught:
-                    break
-            await trio.lowlevel.checkpoint()
-        finally:
-            driver.finish()
+        await close(self._driver, wish or self.definition.stop, fields)
 
     # -- the door
 
@@ -357,13 +347,6 @@ class Connection:
             raise IllegalEvent(
                 self.definition.name, wish, self.state, allowed, f"the page hears {', '.join(allowed) or 'nothing'}"
             )
-
-    def _wish_end(self, wish: str, fields: Mapping[str, Any]) -> None:
-        if not self._driver.finished and wish in self.definition.hears:
-            try:
-                self.tell(wish, **fields)
-            except IllegalEvent:
-                self._driver.finish()
 
     def _step(self, step: Step) -> None:
         self._account.put(step)

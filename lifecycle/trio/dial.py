@@ -6,11 +6,13 @@ It does not know what will be said on the socket, nor how long the caller is wil
 """
 
 import errno
+import functools
 import itertools
 import os
 import socket
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import trio
@@ -20,6 +22,9 @@ from lifecycle.trio.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding, ErrorWord
 
 STAGGER = 0.25
+
+_MOST_LOOK_UPS = 40
+_LOOK_UPS: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("lifecycle.look_ups")
 
 _WORDS: dict[int | None, ErrorWord] = {errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "timeout"}
 
@@ -81,13 +86,28 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
 
 async def _resolve(host: str, port: int) -> list[_Target]:
     try:
-        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await _look_up(host, port)
     except socket.gaierror as error:
         said = f"{error.strerror or 'the name was not resolved'}: {host}"
         raise TransportFailed(ErrorEnding("dns", said, error.errno)) from error
     except UnicodeError as error:
         raise TransportFailed(ErrorEnding("dns", f"this cannot be a name: {host}")) from error
     return _in_turn([_Target(family, kind, protocol, address) for family, kind, protocol, _, address in found])
+
+
+async def _look_up(host: str, port: int) -> list[Any]:
+    ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    try:
+        return ask(flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # it is a name
+    try:
+        limiter = _LOOK_UPS.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_MOST_LOOK_UPS)
+        _LOOK_UPS.set(limiter)
+    # a lookup that hangs keeps its thread after its dial was given up: not one of those that the embedder waits for
+    return await trio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=limiter)
 
 
 def _in_turn(targets: Sequence[_Target]) -> list[_Target]:

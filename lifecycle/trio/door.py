@@ -57,7 +57,8 @@ class Door:
         trouble = await self._closed(own)
         if self._driver.failure is not None and (own is None or isinstance(own, LifecycleError)):
             raise_failure(self._driver)
-        if own is None and trouble is not None:
+        if trouble is not None and (own is None or (_cancelled(own) and not _cancelled(trouble))):
+            # a body that was cancelled because a task of ours died is no cancellation of anybody else's
             raise _alone(trouble)
         if own is not None and own is not error:
             raise own
@@ -92,6 +93,12 @@ def raise_failure(driver: "Driver | Server") -> None:
     failure = driver.failure
     if failure is not None:
         raise DriverFailed(f"{driver.definition.name}: {type(failure).__name__}: {failure}") from failure
+
+
+def _cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_cancelled, error.exceptions))
+    return isinstance(error, trio.Cancelled)
 
 
 def _alone(error: BaseException) -> BaseException:

@@ -32,13 +32,15 @@ from .parking import Parking
 from .pipe import Pipe
 from .timers import Timers
 from .transport import Asking
-from .verdict import STALL, Silence, asks_for_life
+from .verdict import Silence, asks_for_life
 from .watch import Watch
 
 log = logging.getLogger("lifecycle.driver")
 _TRYING = ("connecting", "authenticating", "ready")
 _CAUSES = 8
 _CATCH_UP = 0.05
+_ON_TIME = 0.01
+"""A timer that fires so much later than it should has something before it in the queue; perhaps a sign of life."""
 """Seconds that a loop which was stalled has for reading, before its late timers are believed."""
 
 
@@ -353,19 +355,21 @@ class Driver:
                 self.timers.hasten(clock.name, seconds)
         if self.current is not None:
             self.current.heard_at -= seconds
+        self.armed()
 
     async def _run(self) -> None:
         while not self.finished:
             self._late = trio.current_time() - self.timers.next()
-            if self._late > STALL:  # what came meanwhile is read before anybody is judged by his silence
-                await self._listen(trio.current_time() + _CATCH_UP)
+            if self._late > _ON_TIME:  # what came meanwhile is read before anybody is judged by his silence
+                await self._listen(trio.current_time() + _CATCH_UP, whatever=True)
             for key, what in self.timers.due(trio.current_time()):
                 what(key)
             self._late = 0.0
             await self._listen(self.timers.next())
 
-    async def _listen(self, until: float) -> None:
-        with trio.CancelScope(deadline=until) as self._alarm:
+    async def _listen(self, until: float, *, whatever: bool = False) -> None:
+        with trio.CancelScope(deadline=until) as scope:
+            self._alarm = None if whatever else scope  # a timer does not cut it short
             while not self.finished:
                 epoch = self.current
                 if epoch is not None and epoch.receiving:

@@ -104,7 +104,7 @@ def _refusal(answer: bytes) -> HttpEnding | None:
         return None
     body = b""
     # in pieces: `read` would forget a chunk that was cut off
-    with contextlib.suppress(http.client.IncompleteRead):
+    with contextlib.suppress(http.client.IncompleteRead, ValueError, OverflowError):
         while piece := response.read1():
             body += piece
     headers: dict[str, str] = {}

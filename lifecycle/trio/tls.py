@@ -7,6 +7,7 @@ It does not know sockets or WebSocket.
 """
 
 import contextlib
+import functools
 import os
 import re
 import ssl
@@ -60,6 +61,12 @@ def tls_failure(error: ssl.SSLError) -> ErrorEnding:
     return ErrorEnding("tls", f"the peer refused: {words}" if alert else _REASONS.get(reason, words))
 
 
+@functools.cache
+def _default_context() -> ssl.SSLContext:
+    # reading the system's certificates takes 45 ms and 800 KiB: once is enough
+    return ssl.create_default_context()
+
+
 @final
 class TlsPipe(Pipe):
     """One side of TLS on a pipe, which it owns from now on. Nothing works before `handshake`."""
@@ -86,7 +93,7 @@ class TlsPipe(Pipe):
         self._outgoing = ssl.MemoryBIO()
         if server and context is None:
             raise ValueError("a server of TLS needs a context with its certificate")
-        context = context or ssl.create_default_context()
+        context = context or _default_context()
         name = None if server else hostname
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server, server_hostname=name)
         self._failed: OSError | None = None

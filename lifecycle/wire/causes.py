@@ -132,6 +132,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(text)
     try:
         pause = (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, pause)

@@ -5,6 +5,7 @@ the caller, before a byte of it exists.
 """
 
 import json
+import math
 from typing import Any, NoReturn
 
 Message = str | bytes
@@ -27,7 +28,7 @@ def decode(codec: str, message: Message) -> Any:
     if codec != "json":
         return message
     try:
-        return json.loads(message, parse_constant=_refuse)
+        return json.loads(message, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise Undecodable("JSON, but nested too deeply") from None
     except ValueError as error:
@@ -63,6 +64,11 @@ def _is_utf8(text: str) -> bool:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def _refuse(name: str) -> NoReturn:

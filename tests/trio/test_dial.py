@@ -200,11 +200,11 @@ async def test_families_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken IPv6 costs one attempt, not as many as there are addresses of it."""
     found = [(family, 1, 6, "", (name, 1)) for family, name in ((10, "a"), (10, "b"), (10, "c"), (2, "d"))]
 
-    async def getaddrinfo(*_: object, **__: object) -> object:
+    async def look_up(*_: object, **__: object) -> object:
         await trio.lowlevel.checkpoint()
         return found
 
-    monkeypatch.setattr(trio.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(dial, "_look_up", look_up)
     assert [target.address[0] for target in await dial._resolve("host", 1)] == ["a", "d", "b", "c"]
 
 

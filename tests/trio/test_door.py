@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 import lifecycle
-from lifecycle.errors import ConnectionEnded, ConnectionFailed, DriverFailed, NotSent
+from lifecycle.errors import ConnectionEnded, ConnectionFailed, DriverFailed, IllegalEvent, NotReady, NotSent
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.driver import Driver
 
@@ -87,7 +87,44 @@ async def test_a_cancelled_goodbye_ends_at_once() -> None:
                 await connection.ready()
         assert scope.cancelled_caught
         assert trio.current_time() == pytest.approx(1)
-        assert connection.status == "closing"
+        assert connection.status == "closed"
+        with pytest.raises(ConnectionEnded):
+            await connection.ready()
+
+
+async def test_a_program_that_is_ended() -> None:
+    """SystemExit in a task of ours ends the program, and not only the body by a stray cancellation."""
+
+    async def dialer(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        async with lifecycle.open("websocket", url=URL, transport=dialer):
+            await trio.sleep_forever()
+
+
+async def test_a_wish_that_does_not_end() -> None:
+    """Closing by a wish after which the page goes on ends all the same, by the page's own wish to end."""
+    async with Peer(echo) as peer, connect(peer) as connection:
+        await connection.ready()
+        await connection.aclose("reconnect")
+        assert connection.status == "closed"
+        assert trio.current_time() < 60
+    assert peer.codes[-1] == 1000
+
+
+async def test_before_and_after() -> None:
+    """A wish before the door is refused and does no harm; who asks whether it is ready need not wait."""
+    async with Peer(echo) as peer:
+        connection = connect(peer)
+        with pytest.raises(IllegalEvent, match="has not begun"):
+            connection.tell("reconnect")
+        async with connection:
+            with pytest.raises(NotReady):
+                await connection.ready(0)
+            await connection.ready()
+            await connection.ready(0)
 
 
 async def in_idle(connection: Connection) -> None:

@@ -482,9 +482,10 @@ async def test_a_refusal_by_message() -> None:
 
 
 async def test_what_is_kept_of_messages() -> None:
-    """The cursor never steps back, and is there before the message."""
-    numbers = [{"t": "message", "n": n} for n in (3, 7, 5)]
+    """The cursor never steps back, is there before the message, and takes nothing but numbers."""
+    told = ["x", 3, 7, [9], 5]
+    numbers = [{"t": "message", "n": n} for n in told]
     async with Peer(gateway(lambda _: numbers)) as peer, signed(peer, Signer()) as connection:
-        assert [await anext(connection) for _ in range(3)] == [3, 7, 5]
+        assert [await anext(connection) for _ in told] == told
         assert connection.variables["seen"] == 7
         assert peer.heard == [{"t": "hello", "signed": 1}]

@@ -57,7 +57,7 @@ NONSENSE = ErrorEnding("handshake", "the peer's answer opens no WebSocket connec
                 None,
                 HttpEnding(503, {"transfer-encoding": "chunked"}, b"why"),
             )
-            for rest in (b"", b"\r\n", b"\r\n0\r\n\r\n", b"\r\n9\r\n", b"\r\n?\r\n")
+            for rest in (b"", b"\r\n", b"\r\n0\r\n\r\n", b"\r\n9\r\n", b"\r\n?\r\n", b"\r\n" + b"9" * 30 + b"\r\n")
         ),
     ],
 )

@@ -137,6 +137,8 @@ LATER = "Wed, 21 Oct 2015 07:28:30 GMT"
         ({"retry-after": "-5", "date": DATE}, None),
         ({"retry-after": "1.5", "date": DATE}, None),
         ({"retry-after": "9" * 12, "date": DATE}, None),
+        ({"retry-after": f"Wed, {'9' * 30} Oct 2015 07:28:30 GMT", "date": DATE}, None),
+        ({"retry-after": LATER, "date": f"Wed, 21 Oct {'9' * 30} 07:28:30 GMT"}, None),
         ({"retry-after": "٣"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:30", "date": DATE}, None),
         ({}, None),

@@ -47,9 +47,18 @@ def test_text_and_bytes_stay_as_they_are(message: str | bytes) -> None:
         ("-Infinity", "not JSON"),
         (b"\xff", "not JSON"),
         ("9" * 5000, "not JSON"),
+        ("[-1e999]", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
     ],
-    ids=["cut off", "NaN", "infinity", "no UTF-8", "a number without end", "a hole without bottom"],
+    ids=[
+        "cut off",
+        "NaN",
+        "infinity",
+        "no UTF-8",
+        "a number without end",
+        "a number beyond all",
+        "a hole without bottom",
+    ],
 )
 def test_what_is_no_json(message: str | bytes, why: str) -> None:
     """The error says why, and shows nothing of the message."""

@@ -1,0 +1,58 @@
+"""End a connection as its page says, and wait for that, within the page's own bounds.
+
+Law: whatever the page does, this returns: its clocks bound each state on the way out, and a state that is none does
+not move the bound.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from lifecycle.errors import IllegalEvent
+from lifecycle.machine.events import Event
+
+if TYPE_CHECKING:
+    from .driver import Driver
+
+_BELT = 1.0
+_AT_REST = ("closed", "failed", "idle")
+
+
+async def close(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
+    """Tell a wish to end, wait until the page has ended, and end the driver; cancelled, end it at once.
+
+    Args:
+        driver: of the connection.
+        wish: which one; if it does not end the page, that is told its own wish to end.
+        fields: of the wish.
+    """
+    try:
+        for told in dict.fromkeys((wish, driver.definition.stop)):
+            tell(driver, told, fields if told == wish else {})
+            if await _ended(driver):
+                break
+        await trio.lowlevel.checkpoint()
+    finally:
+        driver.finish()
+
+
+def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
+    """Tell a wish to end; where the page does not take it, nothing but the end is left."""
+    if not driver.finished and wish in driver.definition.hears:
+        try:
+            driver.dispatch(Event(wish, fields))
+        except IllegalEvent:
+            driver.finish()
+
+
+async def _ended(driver: "Driver") -> bool:
+    until = 0.0
+    while not (driver.finished or driver.machine.status in _AT_REST):
+        if not until or driver.machine.status == "closing":
+            until = max([trio.current_time(), *driver.clocks()]) + _BELT
+        with trio.move_on_at(until) as belt:
+            await driver.changed.wait()
+        if belt.cancelled_caught:
+            return False
+    return True
