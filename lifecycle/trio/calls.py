@@ -31,10 +31,12 @@ log = logging.getLogger("lifecycle.calls")
 class Calls:
     """The running calls of one connection, by the state that runs them."""
 
+    __slots__ = ("_driver", "_methods", "_older", "_scopes")
+
     def __init__(self, driver: "Driver", methods: object) -> None:
         self._driver, self._methods = driver, methods
         self._scopes: dict[str, trio.CancelScope] = {}
-        self._older: list[trio.CancelScope] = []  # of those that outlive a state which was entered again
+        self._older: tuple[trio.CancelScope, ...] = ()  # of those that outlive a state which was entered again
 
     def start(self, effect: StartCall) -> None:
         """Start a call; its deadline begins now."""
@@ -42,7 +44,7 @@ class Calls:
         scope = trio.CancelScope(deadline=trio.current_time() + timeout)
         earlier = self._scopes.get(effect.state)
         if earlier is not None:
-            self._older.append(earlier)
+            self._older = (*self._older, earlier)
         self._scopes[effect.state] = scope
         self._driver.spawn(lambda: self._run(effect, scope))
 
@@ -68,7 +70,7 @@ class Calls:
             del self._scopes[effect.state]
             self._driver.dispatch(event)
         elif scope in self._older:
-            self._older.remove(scope)
+            self._older = tuple(each for each in self._older if each is not scope)
 
     async def _outcome(self, effect: StartCall) -> Event:
         definition = self._driver.definition

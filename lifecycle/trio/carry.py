@@ -72,7 +72,7 @@ def _send(driver: "Driver", effect: do.Send) -> None:
 
 
 def _emit(driver: "Driver", effect: do.Emit) -> None:
-    driver.emitted[effect.name] = effect.fields
+    driver.emitted = {**driver.emitted, effect.name: effect.fields}
 
 
 def mark(driver: "Driver", effect: do.Mark) -> None:
@@ -98,21 +98,23 @@ def _start_clock(driver: "Driver", effect: do.StartClock) -> None:
         name = effect.clock.name
         previous = driver.waits.get(name) if effect.attempt > 1 else None
         seconds = driver.waits[name] = driver.dice.uniform(*effect.backoff.bounds(effect.attempt, previous))
-    _arm(driver, effect, trio.current_time() + (seconds or 0.0), seconds or 0.0)
+    _arm(driver, effect, trio.current_time() + (seconds or 0.0))
 
 
-def _arm(driver: "Driver", effect: do.StartClock, when: float, seconds: float) -> None:
-    driver.timers.set(effect.clock.name, when, lambda _: _run_out(driver, effect, seconds))
+def _arm(driver: "Driver", effect: do.StartClock, when: float) -> None:
+    driver.timers.set(effect.clock.name, when, effect)
     driver.armed()
 
 
-def _run_out(driver: "Driver", effect: do.StartClock, seconds: float) -> None:
+def run_out(driver: "Driver", effect: do.StartClock) -> None:
+    """A clock of the page has run out; or it goes on, for there is a reason."""
     clock, now = effect.clock, trio.current_time()
+    seconds = driver.waits.get(clock.name, 0.0) if effect.seconds is None else effect.seconds
     heard_at = driver.current.heard_at if driver.current is not None else 0.0
     if not driver.mail.reading and asks_for_life(driver.definition, clock):
-        _arm(driver, effect, now + seconds, seconds)  # we do not read, so silence says nothing of the peer
+        _arm(driver, effect, now + seconds)  # we do not read, so silence says nothing of the peer
     elif clock.kind == "silent" and heard_at + seconds > now:
-        _arm(driver, effect, heard_at + seconds, seconds)
+        _arm(driver, effect, heard_at + seconds)
     else:
         driver.dispatch(Event(clock.name, cause="timer", token=effect.token))
 

@@ -65,6 +65,8 @@ class Connection:
         WrongParameters: parameters, calls, transport or role do not fit it; all wrong ones at once.
     """
 
+    __slots__ = ("__weakref__", "_account", "_door", "_driver", "definition")
+
     def __init__(
         self,
         page: PageLike,
@@ -75,7 +77,7 @@ class Connection:
         seed: int | None = None,
         **parameters: Any,
     ) -> None:
-        self.definition: Definition = read(page)
+        self.definition = read(page)
         problems = [*unrunnable(self.definition, "client"), *missing_calls(self.definition, calls)]
         dialer: Dialer = _no_dialer
         if transport is None or isinstance(transport, str):

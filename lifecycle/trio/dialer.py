@@ -6,11 +6,12 @@ cancelled, nothing of the connection is left.
 
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import cache, partial
 
 from lifecycle.wire.dial_request import DialRequest
 
 from .dial import connect_tcp
-from .library import DEFAULT, library
+from .library import DEFAULT, Library, library
 from .pipe import Pipe, SocketPipe, Spawn
 from .tls import TlsPipe, check_context
 from .transport import Transport
@@ -31,19 +32,27 @@ def websocket_dialer(context: ssl.SSLContext | None = None, name: str = DEFAULT)
     Raises:
         ValueError: there is no such library, it is not installed, or the context is none of a client.
     """
-    websocket = library(name)
-    if context is not None:
-        check_context(context)
+    if context is None:
+        return _plain(name)
+    check_context(context)
+    return partial(_dial, library(name), context)
 
-    async def dial(request: DialRequest, spawn: Spawn, opened: Opened) -> None:
-        pipe: Pipe = SocketPipe(await connect_tcp(request.host, request.port), spawn)
-        try:
-            if request.secure:
-                pipe = secured = TlsPipe(pipe, request.host, context)
-                await secured.handshake()
-            await websocket.dial(request, pipe, lambda transport: opened(transport, pipe))
-        except BaseException:
-            pipe.abort()
-            raise
 
-    return dial
+@cache
+def _plain(name: str) -> Dialer:
+    # one for all connections: it is most of what each would have of its own
+    return partial(_dial, library(name), None)
+
+
+async def _dial(
+    websocket: Library, context: ssl.SSLContext | None, request: DialRequest, spawn: Spawn, opened: Opened
+) -> None:
+    pipe: Pipe = SocketPipe(await connect_tcp(request.host, request.port), spawn)
+    try:
+        if request.secure:
+            pipe = secured = TlsPipe(pipe, request.host, context)
+            await secured.handshake()
+        await websocket.dial(request, pipe, lambda transport: opened(transport, pipe))
+    except BaseException:
+        pipe.abort()
+        raise

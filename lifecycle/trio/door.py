@@ -32,14 +32,12 @@ class Door:
     ) -> None:
         self._driver, self._begin, self._close = driver, begin, close
         self._manager = trio.open_nursery()
-        self._body = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
 
     async def enter(self) -> None:
         """Open the nursery and begin."""
         self._nursery = await self._manager.__aenter__()
-        self._body.__enter__()
-        self._driver.failed = self._body.cancel
+        self._driver.failed = self._nursery.cancel_scope.cancel  # the body is in it too
         self._begin(self._nursery)
 
     async def leave(self, error: BaseException | None) -> bool:
@@ -48,12 +46,7 @@ class Door:
         Returns:
             Whether the body's exception is settled.
         """
-        own = error
-        try:
-            if self._body.__exit__(type(error) if error else None, error, error.__traceback__ if error else None):
-                own = None
-        except BaseException as rest:  # noqa: BLE001 -- of a group, what was not the driver's own cancellation
-            own = rest
+        own = error if self._driver.failure is None else _not_cancelled(error)
         trouble = await self._closed(own)
         if self._driver.failure is not None and (own is None or isinstance(own, LifecycleError)):
             raise_failure(self._driver)
@@ -68,7 +61,9 @@ class Door:
         """Close and leave the nursery; what goes wrong on the way is returned."""
         trouble: BaseException | None = None
         try:
-            if own is None or isinstance(own, Exception):
+            if self._driver.failure is not None:
+                pass  # it has ended, and this task is cancelled
+            elif own is None or isinstance(own, Exception):
                 await self._close()
             else:  # cancelled: one try to say goodbye, no wait
                 self._driver.goodbye()
@@ -95,10 +90,15 @@ def raise_failure(driver: "Driver | Server") -> None:
         raise DriverFailed(f"{driver.definition.name}: {type(failure).__name__}: {failure}") from failure
 
 
-def _cancelled(error: BaseException) -> bool:
+def _not_cancelled(error: BaseException | None) -> BaseException | None:
+    """What an error is besides a cancellation, if anything."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(_cancelled, error.exceptions))
-    return isinstance(error, trio.Cancelled)
+        return error.split(trio.Cancelled)[1]
+    return None if isinstance(error, trio.Cancelled) else error
+
+
+def _cancelled(error: BaseException) -> bool:
+    return _not_cancelled(error) is None
 
 
 def _alone(error: BaseException) -> BaseException:

@@ -10,13 +10,15 @@ import contextvars
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, final
 
 import trio
 
 from lifecycle.errors import IllegalEvent
 from lifecycle.machine import effects as do
+from lifecycle.machine.effects import StartClock
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
@@ -24,7 +26,7 @@ from lifecycle.wire.ending import ErrorWord
 from lifecycle.wire.upgrade import first_values
 
 from .calls import Calls
-from .carry import carry_out, drop, mark
+from .carry import carry_out, drop, mark, run_out
 from .dialer import Dialer
 from .epoch import Epoch
 from .mail import Mail
@@ -42,6 +44,13 @@ _CATCH_UP = 0.05
 _ON_TIME = 0.01
 """A timer that fires so much later than it should has something before it in the queue; perhaps a sign of life."""
 """Seconds that a loop which was stalled has for reading, before its late timers are believed."""
+
+
+_SILENT: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> None:
+    """Where nobody listens."""
 
 
 @final
@@ -121,10 +130,10 @@ class Driver:
         self.changed = Parking()
         self.finished = False
         self.failure: BaseException | None = None
-        self.failed: Callable[[], object] = lambda: None
-        self.over: Callable[[], object] = lambda: None
+        self.failed: Callable[[], object] = _nothing
+        self.over: Callable[[], object] = _nothing
         self.waits: dict[str, float] = {}
-        self.emitted: dict[str, Any] = {}
+        self.emitted: Mapping[str, Any] = _SILENT
         self.continuous = True
         self.gap = self.now = ""
         self._tell = tell
@@ -241,7 +250,7 @@ class Driver:
 
     def _step(self, event: Event) -> IllegalEvent | None:
         machine, before, stale = self.machine, self.machine.row, self.machine.stale
-        self.emitted = {}
+        self.emitted = _SILENT
         try:
             effects = machine.receive(event)
         except IllegalEvent as error:
@@ -358,21 +367,26 @@ class Driver:
         self.armed()
 
     async def _run(self) -> None:
+        # one level deep, for each level is paid with each message
+        catching_up = False
         while not self.finished:
-            self._late = trio.current_time() - self.timers.next()
-            if self._late > _ON_TIME:  # what came meanwhile is read before anybody is judged by his silence
-                await self._listen(trio.current_time() + _CATCH_UP, whatever=True)
-            for key, what in self.timers.due(trio.current_time()):
-                what(key)
-            self._late = 0.0
-            await self._listen(self.timers.next())
-
-    async def _listen(self, until: float, *, whatever: bool = False) -> None:
-        with trio.CancelScope(deadline=until) as scope:
-            self._alarm = None if whatever else scope  # a timer does not cut it short
-            while not self.finished:
-                epoch = self.current
-                if epoch is not None and epoch.receiving:
-                    await epoch.receive()
-                else:
-                    await self._engine.wait()
+            now = trio.current_time()
+            if not catching_up:
+                self._late = now - self.timers.next()
+            catching_up = self._late > _ON_TIME and not catching_up
+            if not catching_up:
+                for key, what in self.timers.due(now):
+                    if isinstance(what, StartClock):
+                        run_out(self, what)
+                    else:
+                        what(key)
+                self._late = 0.0
+            with trio.CancelScope(deadline=now + _CATCH_UP if catching_up else self.timers.next()) as scope:
+                # what came meanwhile is read before anybody is judged by his silence; no timer cuts that short
+                self._alarm = None if catching_up else scope
+                while not self.finished:
+                    epoch = self.current
+                    if epoch is not None and epoch.receiving:
+                        await epoch.receive()
+                    else:
+                        await self._engine.wait()

@@ -80,7 +80,7 @@ class Epoch:
         self._pipe: Pipe | None = None
         self._asking: Asking | None = None
         self._subprotocol: str | None = None
-        self._early: list[Any] = []
+        self._early: list[Any] | None = None  # made when something is said before a client is admitted
         self._rest: deque[Message] | None = None
         self._roomless: Parking | None = None
         self._pushed = False
@@ -108,6 +108,7 @@ class Epoch:
                 await dialer(request, self._driver.spawn, self._opened)
             except TransportFailed as failed:
                 ending = failed.ending
+        self._scope = None
         if self.current and self.transport is None:
             self.end(ending)
 
@@ -134,7 +135,7 @@ class Epoch:
         except trio.BrokenResourceError:
             self.end(ErrorEnding("eof", "the client has gone before it was answered"))
             return
-        early, self._early = self._early, []
+        early, self._early = self._early or (), None
         for value in early:
             self.send(value)
         self._listen()
@@ -168,7 +169,7 @@ class Epoch:
         message = encode(self._driver.mail.codec, value)
         if self.transport is None:
             if self._asking is not None:
-                self._early.append(value)
+                self._early = [*(self._early or ()), value]
             return
         try:
             self.transport.send(message)

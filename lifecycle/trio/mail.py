@@ -5,7 +5,7 @@ is withdrawn whole or leaves whole, a received one is not lost. An answer is set
 read, never behind the inbox.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import trio
@@ -234,6 +234,6 @@ class Mail:
         finally:
             reply.cancel()
 
-    async def receive(self) -> Any:
+    def receive(self) -> Awaitable[Any]:
         """The next message or mark; raises what ended the connection, after the last one."""
-        return await self._receiving.receive()
+        return self._receiving.receive()

@@ -282,10 +282,10 @@ class BufferedPipe(Pipe):
     def _receive(self, size: int) -> bytes: ...
 
     @abc.abstractmethod
-    async def _readable(self) -> None: ...
+    def _readable(self) -> Awaitable[None]: ...
 
     @abc.abstractmethod
-    async def _writable(self) -> None: ...
+    def _writable(self) -> Awaitable[None]: ...
 
     @abc.abstractmethod
     def _shut(self) -> None: ...
@@ -319,11 +319,11 @@ class SocketPipe(BufferedPipe):
     def _receive(self, size: int) -> bytes:
         return self._socket.recv(size)
 
-    async def _readable(self) -> None:
-        await wait_readable(self._socket.fileno())
+    def _readable(self) -> Awaitable[None]:
+        return wait_readable(self._socket.fileno())  # noqa: ASYNC105 -- whoever calls it awaits it
 
-    async def _writable(self) -> None:
-        await wait_writable(self._socket.fileno())
+    def _writable(self) -> Awaitable[None]:
+        return wait_writable(self._socket.fileno())  # noqa: ASYNC105 -- as above
 
     def _shut(self) -> None:
         self._socket.shutdown(socket.SHUT_WR)
