@@ -24,26 +24,26 @@ async def close(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
 
     Args:
         driver: of the connection.
-        wish: which one; if it does not end the page, that is told its own wish to end.
+        wish: which one; if the page does not take it, or does not end by it, it is told its own wish to end.
         fields: of the wish.
     """
     try:
         for told in dict.fromkeys((wish, driver.definition.stop)):
-            tell(driver, told, fields if told == wish else {})
-            if await _ended(driver):
+            if tell(driver, told, fields if told == wish else {}) and await _ended(driver):
                 break
         await trio.lowlevel.checkpoint()
     finally:
         driver.finish()
 
 
-def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
-    """Tell a wish to end; where the page does not take it, nothing but the end is left."""
+def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> bool:
+    """Tell a wish to end; false if the page does not take it now, or the fields do not fit."""
     if not driver.finished and wish in driver.definition.hears:
         try:
             driver.dispatch(Event(wish, fields))
         except IllegalEvent:
-            driver.finish()
+            return False
+    return True
 
 
 async def _ended(driver: "Driver") -> bool:

@@ -1,15 +1,15 @@
 """`lifecycle.serve`: one machine for each client that connects.
 
-Law: whoever comes is answered within a bound, also with a refusal. What goes wrong with one client ends that client and
-nobody else. Draining stops accepting, tells every connection the page's wish to end, waits, and then cancels.
+Law: whoever asks is answered within a bound, also with a refusal; whoever does not is let go. What goes wrong with one
+client ends that client and nobody else. Draining stops accepting, tells every connection the page's wish to end, waits,
+and then cancels.
 """
 
-import functools
 import logging
 import socket
 import ssl
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -17,27 +17,30 @@ import trio
 
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
-from lifecycle.errors import ConnectionEnded, LifecycleError
+from lifecycle.errors import ConnectionEnded, ConnectionFailed, MaybeDelivered, NotReady, NotSent
 from lifecycle.wire.dial_request import DEFAULT_LIMIT
 
+from .admission import Admission, Client
 from .connection import Connection
 from .door import Door
 from .library import DEFAULT, library
 from .listener import accept_clients, listen
-from .parking import Parking
 from .pipe import Pipe, SocketPipe
 from .runnable import unrunnable
 from .tls import TlsPipe, check_context
 from .transport import Asking, TransportFailed
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from lifecycle.definition.definition import Definition
 
 log = logging.getLogger("lifecycle.server")
 Handler = Callable[[Connection], Awaitable[None]]
 
-_BUSY, _TOO_MANY = 503, 429
 _DRAINED = "drained"
+_ENDINGS = (ConnectionEnded, ConnectionFailed, NotReady, NotSent, MaybeDelivered)
+_OVER = ("closing", "closed", "failed")
 _OWN = ("handler", "host", "port", "subprotocols", "limit", "per_address", "patience", "grace")
 
 
@@ -58,9 +61,11 @@ class Server:
         transport: `trio-websocket` (the default) or `websockets`.
         tls: an ssl.SSLContext with our certificate, for wss://.
         subprotocols: those we speak, the best first; the first that a client offers is chosen.
-        limit: the most connections at once; who comes then is refused with 503.
-        per_address: the most from one address, without a bound if it is not said; who comes then is refused with 429.
-        patience: seconds that a client has for TLS, and as many again for its request.
+        limit: the most connections at once; who asks then is refused with 503. As many others, and at least 32, may be
+            there besides who have not asked yet, or were refused and stay; who comes then is dropped without a word.
+        per_address: the most connections from one address, without a bound if it is not said; who asks then is refused
+            with 429. As many others may be there from that address. Of IPv6 a /64 counts as one address.
+        patience: seconds that a client has for TLS, and as many again for its request; who is refused goes by then too.
         grace: seconds that draining waits for what the page and the handlers still do.
         parameters: the page's parameters, as for `open`.
 
@@ -68,12 +73,14 @@ class Server:
         definition: the page.
         port: that of the first listener; 0 before it listens.
         connections: those that are there now.
-        counts: `accepted`, `refused` (by a limit, or while it drains), `failed` (no request came of it) and `crashed`
-            (the handler raised).
+        counts: each client has one of `accepted`, `refused` (by a limit, or while it drains), `failed` (no request came
+            of it) and `dropped` (there were too many who had not asked). `crashed` are those of the accepted whose
+            handler, or page, has raised anything but that the connection has ended.
 
     Raises:
         PageError: the page is wrong.
-        WrongParameters: parameters, calls, transport or role do not fit it; all wrong ones at once.
+        WrongParameters: parameters, calls, transport or role do not fit it, or an argument is none that can be; all
+            wrong ones at once.
     """
 
     def __init__(
@@ -95,6 +102,7 @@ class Server:
     ) -> None:
         self.definition: Definition = read(page)
         problems = [*unrunnable(self.definition, "server"), *missing_calls(self.definition, calls)]
+        problems += _wrong(limit, per_address, patience, grace)
         taken = [name for name in _OWN if name in self.definition.parameters]
         problems += [f"its parameter `{name}` is an argument of serve: call it otherwise" for name in taken]
         try:
@@ -107,18 +115,16 @@ class Server:
         self._handler, self._calls, self._tls = handler, calls, tls
         self._where = (host, port)
         self._subprotocols = tuple(subprotocols)
-        self._limit, self._per_address, self._patience, self._grace = limit, per_address, patience, grace
+        self._patience, self._grace = patience, grace
+        self._admission = Admission(limit, per_address)
         self.connections: set[Connection] = set()
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = self._admission.counts
         self.failure: BaseException | None = None
         self.failed: Callable[[], object] = lambda: None
-        self._addresses: Counter[str] = Counter()
-        self._gone = Parking()
         self.port = 0
         self._listeners: list[socket.socket] = []
         self._listening, self._serving = trio.CancelScope(), trio.CancelScope()
         self._door: Door | None = None
-        self._draining = False
 
     # -- one client
 
@@ -129,84 +135,90 @@ class Server:
             pipe: connected, with TLS on it if there is any; it is aborted at the end.
             peer: the address it comes from.
         """
-        self._addresses[peer] += 1
-        limit = self.definition.messages.limit or DEFAULT_LIMIT
-        try:
-            async with trio.open_nursery() as nursery:
-                begun = trio.CancelScope(deadline=trio.current_time() + self._patience)
-
-                def asked(asking: Asking) -> None:
-                    begun.deadline = float("inf")
-                    connection = self._admitted(asking, pipe, peer)
-                    if connection is None:
-                        return
-                    self.connections.add(connection)
-                    nursery.start_soon(self._handle, connection, nursery.cancel_scope)
-
-                with begun:
-                    await self._library.accept(pipe, limit, peer, asked)
-                if begun.cancelled_caught:
-                    self.counts["failed"] += 1
-        finally:
+        client = self._admission.come(peer)
+        if client is None:
             pipe.abort()
-            self._addresses[peer] -= 1
-            self._addresses += Counter()  # forget the address when nobody is left
-            self._gone.wake()
+            return
+        with self._attended(client):
+            await self._attend(client, pipe)
 
-    def _admitted(self, asking: Asking, pipe: Pipe, peer: str) -> Connection | None:
-        status = self._refusal(peer)
-        if status:
-            self.counts["refused"] += 1
-            log.info("%s: refused %s with %d", self.definition.name, peer, status)
-            asking.refuse(status, {"Retry-After": "1"})
-            return None
-        self.counts["accepted"] += 1
-        offered = asking.upgrade.subprotocols
-        subprotocol = next((name for name in self._subprotocols if name in offered), None)
-        return Connection.accepted(
-            self.definition, self._values, self._calls, asking=asking, pipe=pipe, subprotocol=subprotocol
-        )
-
-    def _refusal(self, peer: str) -> int | None:
-        if self._draining or len(self.connections) >= self._limit:
-            return _BUSY
-        # its own is counted already
-        many = self._per_address is not None and self._addresses[peer] > self._per_address
-        return _TOO_MANY if many else None
-
-    async def _handle(self, connection: Connection, scope: trio.CancelScope) -> None:
-        try:
-            if self._handler is None:
-                await connection.run()
-            else:
-                async with connection:
-                    await self._handler(connection)
-        except LifecycleError as error:
-            log.info("%s: a connection ended: %s", self.definition.name, error)
-        except Exception:
-            self.counts["crashed"] += 1
-            log.exception("%s: the handler of a connection has failed", self.definition.name)
-        finally:
-            self.connections.discard(connection)
-            scope.cancel()
-
-    async def _client(self, sock: socket.socket, peer: str) -> None:
-        try:
+    async def _client(self, client: Client, sock: socket.socket) -> None:
+        with self._attended(client):
             async with trio.open_nursery() as nursery:
                 pipe: Pipe = SocketPipe(sock, nursery.start_soon)
                 try:
                     if self._tls is not None:
                         pipe = secured = TlsPipe(pipe, "", self._tls, server=True)
-                        with trio.fail_after(self._patience):
-                            await secured.handshake()
-                    await self.accept(pipe, peer)
+                        client.hurry(self._patience)
+                        await secured.handshake()
+                    await self._attend(client, pipe)
                 finally:
                     pipe.abort()
-        except* (TransportFailed, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError) as group:
-            self.counts["failed"] += 1
-            log.info("%s: %s did not connect: %s", self.definition.name, peer, group.exceptions[0])
-        except* Exception:  # one client's trouble is nobody else's
-            log.exception("%s: serving %s has failed", self.definition.name, peer)
+
+    @contextmanager
+    def _attended(self, client: Client) -> Iterator[None]:
+        name = self.definition.name
+        try:
+            with client.scope:
+                yield
+            if client.scope.cancelled_caught:
+                log.info("%s: %s was let go", name, client.address)
+        except* (TransportFailed, trio.BrokenResourceError, trio.ClosedResourceError) as group:
+            log.info("%s: %s did not connect: %s", name, client.address, _alone(group))
+        except* Exception as group:  # one client's trouble is nobody else's
+            log.exception("%s: serving %s has failed", name, client.address, exc_info=_alone(group))
+        finally:
+            self._admission.leave(client)
+
+    async def _attend(self, client: Client, pipe: Pipe) -> None:
+        client.hurry(self._patience)
+        try:
+            async with trio.open_nursery() as nursery:
+
+                def asked(asking: Asking) -> None:
+                    status = self._admission.admit(client)
+                    if status is None:
+                        nursery.start_soon(self._handle, self._accepted(asking, pipe), nursery.cancel_scope)
+                    else:
+                        log.info("%s: refused %s with %d", self.definition.name, client.address, status)
+                        asking.refuse(status, {"Retry-After": "1"})
+
+                limit = self.definition.messages.limit or DEFAULT_LIMIT
+                await self._library.accept(pipe, limit, client.address, asked)
+        finally:
+            pipe.abort()
+
+    def _accepted(self, asking: Asking, pipe: Pipe) -> Connection:
+        offered = asking.upgrade.subprotocols
+        subprotocol = next((name for name in self._subprotocols if name in offered), None)
+        connection = Connection.accepted(
+            self.definition, self._values, self._calls, asking=asking, pipe=pipe, subprotocol=subprotocol
+        )
+        self.connections.add(connection)
+        return connection
+
+    async def _handle(self, connection: Connection, scope: trio.CancelScope) -> None:
+        try:
+            await self._run(connection)
+        except* Exception as group:
+            self.counts["crashed"] += 1
+            log.exception("%s: the handler of a connection has failed", self.definition.name, exc_info=_alone(group))
+        finally:
+            self.connections.discard(connection)
+            scope.cancel()
+
+    async def _run(self, connection: Connection) -> None:
+        if self._handler is None:
+            await connection.run()
+            return
+        async with connection:
+            try:
+                await self._handler(connection)
+            except* _ENDINGS as group:
+                # while it stands these tell of something else, such as another connection
+                if connection.status not in _OVER:
+                    raise
+                log.info("%s: a connection ended: %s", self.definition.name, _alone(group))
 
     # -- its life
 
@@ -216,36 +228,48 @@ class Server:
 
     async def _serve(self) -> None:
         with self._serving:  # not the nursery's own scope, for the body of `async with` is in that one
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as clients:
                 log.info("%s: listening on port %d", self.definition.name, self.port)
 
                 def come(sock: socket.socket, peer: str) -> None:
-                    nursery.start_soon(self._client, sock, peer)
+                    client = self._admission.come(peer)
+                    if client is None:
+                        sock.close()
+                    else:
+                        clients.start_soon(self._client, client, sock)
 
-                for listener in self._listeners:
-                    nursery.start_soon(accept_clients, listener, self._listening, come)
+                with self._listening:
+                    async with trio.open_nursery() as nursery:
+                        for listener in self._listeners:
+                            nursery.start_soon(accept_clients, listener, come)
                 await trio.sleep_forever()
 
     async def drain(self, **fields: Any) -> None:
         """Stop accepting, let every connection end as its page says, and end what is left after the grace.
 
-        The page is told `drained` if it hears that, else its wish to end.
+        The page is told `drained` if it hears that and takes it as it is now, else its wish to end. Who has not asked
+        yet is let go at once.
 
         Args:
             fields: of that wish, such as `why`.
         """
-        wish = _DRAINED if _DRAINED in self.definition.hears else None
-        self._draining = True
+        self._admission.close()
         self._stop_listening()
         try:
             with trio.move_on_after(self._grace):
+                await (
+                    trio.lowlevel.checkpoint()
+                )  # who was admitted in this tick begins in the next, and is told after it
                 async with trio.open_nursery() as nursery:
                     for connection in tuple(self.connections):
-                        nursery.start_soon(functools.partial(connection.aclose, wish, **fields))
-                while self._addresses.total():
-                    await self._gone.wait()
+                        nursery.start_soon(self._end, connection, fields)
+                await self._admission.empty()
         finally:
             self.finish()
+
+    async def _end(self, connection: Connection, fields: Mapping[str, Any]) -> None:
+        wish = _DRAINED if _DRAINED in self.definition.hears else None
+        await connection.aclose(wish, **fields)
 
     async def aclose(self) -> None:
         """Drain, with no words."""
@@ -256,7 +280,7 @@ class Server:
 
     def finish(self) -> None:
         """End at once. Again is no harm."""
-        self._draining = True
+        self._admission.close()
         self._stop_listening()
         self._serving.cancel()
 
@@ -310,3 +334,21 @@ def serve(page: PageLike, handler: Handler | None = None, *, port: int, **settin
     Arguments and errors are those of `Server`.
     """
     return Server(page, handler, port=port, **settings)
+
+
+def _wrong(limit: Any, per_address: Any, patience: Any, grace: Any) -> Iterator[str]:
+    """What is wrong with the bounds of a server; one sentence each."""
+    if type(limit) is not int or limit < 0:
+        yield f"`limit` must be a whole number, 0 or more, not {limit!r}"
+    if per_address is not None and (type(per_address) is not int or per_address < 1):
+        yield f"`per_address` must be a whole number, 1 or more, not {per_address!r}"
+    if not (type(patience) in (int, float) and patience > 0):  # so a NaN is none either
+        yield f"`patience` must be a number of seconds above 0, not {patience!r}"
+    if not (type(grace) in (int, float) and grace >= 0):
+        yield f"`grace` must be a number of seconds, 0 or more, not {grace!r}"
+
+
+def _alone(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
