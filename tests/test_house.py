@@ -43,7 +43,7 @@ LIBRARIES = {
     "statemachine": ("lifecycle/machine/chart.py",),
     "trio": _TRIO,
     "trio_websocket": _TRIO,
-    "websockets": ("lifecycle/trio/websockets.py", "lifecycle/trio/websockets_opening.py", "lifecycle/wire/frames.py"),
+    "websockets": ("lifecycle/trio/transports/websockets*.py", "lifecycle/wire/frames.py"),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }

@@ -14,10 +14,10 @@ import trio
 
 from lifecycle.errors import ConnectionEnded, ConnectionFailed
 from lifecycle.machine.step import Step
+from lifecycle.trio.mail.receiving import MakeError
 
 from .changes import Changes
 from .driver import Driver
-from .receiving import MakeError
 
 HISTORY = 64
 

@@ -27,20 +27,20 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.shipped import bring
 from lifecycle.machine.step import Step
 from lifecycle.machine.tables import table_of
+from lifecycle.trio.mail.replies import MISSING, Reply
+from lifecycle.trio.pipes.pipe import Pipe, Spawn
+from lifecycle.trio.transports.dialer import Dialer, Opened, websocket_dialer
+from lifecycle.trio.transports.library import DEFAULT
+from lifecycle.trio.transports.transport import Asking
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ticket import Ticket
 
 from .account import Account, Counters
 from .changes import Changes
 from .closing import close
-from .dialer import Dialer, Opened, websocket_dialer
 from .door import Door, raise_failure
 from .driver import Driver
-from .library import DEFAULT
-from .pipe import Pipe, Spawn
-from .replies import MISSING, Reply
 from .runnable import unrunnable
-from .transport import Asking
 
 _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
 

@@ -22,18 +22,18 @@ from lifecycle.machine.effects import StartClock
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
+from lifecycle.trio.mail.mail import Mail
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.dialer import Dialer
+from lifecycle.trio.transports.transport import Asking
 from lifecycle.wire.ending import ErrorWord
 from lifecycle.wire.upgrade import first_values
 
 from .calls import Calls
 from .carry import carry_out, drop, mark, run_out
-from .dialer import Dialer
 from .epoch import Epoch
-from .mail import Mail
 from .parking import Parking
-from .pipe import Pipe
 from .timers import Timers
-from .transport import Asking
 from .verdict import Silence, asks_for_life
 from .watch import Watch
 

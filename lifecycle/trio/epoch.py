@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import trio
 
 from lifecycle.machine.events import Event
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.dialer import Dialer
+from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed
 from lifecycle.wire.causes import Refusal, Verdict, classify
 from lifecycle.wire.codec import Message, Undecodable, decode, encode, length
 from lifecycle.wire.dial_request import DialRequest
@@ -18,10 +21,7 @@ from lifecycle.wire.ending import Ending, ErrorEnding, ErrorWord
 from lifecycle.wire.outbox import HIGH_WATER
 from lifecycle.wire.routes import Outcome, route
 
-from .dialer import Dialer
 from .parking import Parking
-from .pipe import Pipe
-from .transport import Asking, Batch, Transport, TransportFailed
 
 if TYPE_CHECKING:
     from lifecycle.wire.upgrade import Upgrade

@@ -18,17 +18,17 @@ import trio
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import ConnectionEnded, ConnectionFailed, MaybeDelivered, NotReady, NotSent
+from lifecycle.trio.pipes.listener import accept_clients, listen
+from lifecycle.trio.pipes.pipe import Pipe, SocketPipe
+from lifecycle.trio.pipes.tls import TlsPipe, check_context
+from lifecycle.trio.transports.library import DEFAULT, library
+from lifecycle.trio.transports.transport import Asking, TransportFailed
 from lifecycle.wire.dial_request import DEFAULT_LIMIT
 
 from .admission import Admission, Client
 from .connection import Connection
 from .door import Door
-from .library import DEFAULT, library
-from .listener import accept_clients, listen
-from .pipe import Pipe, SocketPipe
 from .runnable import unrunnable
-from .tls import TlsPipe, check_context
-from .transport import Asking, TransportFailed
 
 if TYPE_CHECKING:
     from collections import Counter

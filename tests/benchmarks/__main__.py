@@ -1,21 +1,27 @@
-"""Run the benchmarks that are named, or all that time something: tables, or one JSON object."""
+"""Run the benchmarks that are named, or all that time something: tables, or one JSON object.
+
+Exits with 1 if something that must be reached is not.
+"""
 
 import argparse
+import inspect
 import json
 import os
 import platform
 import sys
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 from .children import require
 from .costs import importing, memory, reading
 from .dispatch import dispatch
 from .idle import idle
+from .liveness import liveness
 from .messages import messages
 from .rounds import Cases
 from .storm import storm
+from .tables import missed, table
 
 BENCHMARKS: dict[str, Callable[..., Cases]] = {
     "dispatch": dispatch,
@@ -23,11 +29,25 @@ BENCHMARKS: dict[str, Callable[..., Cases]] = {
     "import": importing,
     "memory": memory,
     "messages": messages,
+    "liveness": liveness,
     "idle": idle,
     "storm": storm,
 }
-OPTIONS = {"messages": ("rounds",), "idle": ("rounds", "connections"), "storm": ("rounds", "clients")}
-NEEDS = {"messages": ("picows", "websockets"), "idle": ("picows", "websockets"), "storm": ("websockets",)}
+ALONE = {
+    "mutants": "Change a page in every way, one at a time, and count what notices.",
+    "soak": "Kill a server again and again, then let it go silent: whether all its connections heal, and nothing grows.",
+}
+"""Modules with a command line of their own: they take long, and tell more than times."""
+OPTIONS = {
+    **dict.fromkeys(("messages", "liveness"), ("rounds",)),
+    "idle": ("rounds", "connections"),
+    "storm": ("rounds", "clients"),
+}
+NEEDS = {
+    **dict.fromkeys(("messages", "idle"), ("picows", "websockets")),
+    "liveness": ("picows",),
+    "storm": ("websockets",),
+}
 LIBRARIES = (
     *("attrs", "automat", "cattrs", "picows", "python-statemachine", "PyYAML"),
     *("transitions", "trio", "trio-websocket", "websockets"),
@@ -51,43 +71,38 @@ def versions() -> dict[str, str]:
     return found
 
 
-def table(name: str, cases: Cases) -> str:
-    """One benchmark as text."""
-    width = max(map(len, cases))
-    lines = [f"{name:{width}}  {'median':>10} {'min':>10} {'max':>10}"]
-    for case, found in cases.items():
-        ratios = "".join(f"  {ratio:g} x {against}" for against, ratio in found.get("ratio", {}).items())
-        numbers = " ".join(f"{found[key]:10.3f}" for key in ("median", "min", "max"))
-        lines.append(f"{case:{width}}  {numbers} {found['unit']}{ratios}{_verdict(found.get('gate'))}")
-    return "\n".join(lines)
-
-
-def _verdict(gate: dict[str, Any] | None) -> str:
-    if gate is None:
-        return ""
-    aim = f", aim {gate['aim']} {'reached' if gate['aim reached'] else 'not reached'}" if "aim" in gate else ""
-    return f"  [must {gate['must']}: {'held' if gate['held'] else 'NOT HELD'}{aim}]"
-
-
 def main() -> None:
     """Read the command line and run."""
-    if sys.argv[1:2] == ["mutants"]:
-        # it counts and does not time, takes long, and has options of its own
-        from .mutants import main as judge_mutants
-
-        judge_mutants(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in ALONE:
+        import_module(f".{sys.argv[1]}", __package__).main(sys.argv[2:])
         return
-    if sys.argv[1:2] == ["soak"]:
-        # as mutants
-        from .soak import main as soak
+    given = _given()
+    chosen = given.names or list(BENCHMARKS)
+    require(*dict.fromkeys(package for name in chosen for package in NEEDS.get(name, ())))
+    found = {name: BENCHMARKS[name](**_options(name, given)) for name in chosen}
+    wrong = [f"{name}: {case}" for name, cases in found.items() for case in missed(cases)]
+    if given.json:
+        sys.stdout.write(json.dumps({**found, "machine": machine(), "versions": versions()}, indent=2) + "\n")
+    else:
+        verdict = f"{len(wrong)} of what must be reached is not: {'; '.join(wrong)}" if wrong else "all that must be is"
+        sys.stdout.write("\n\n".join([*(table(name, cases) for name, cases in found.items()), verdict]) + "\n")
+    sys.exit(1 if wrong else 0)
 
-        soak(sys.argv[2:])
-        return
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    names = f"{', '.join(BENCHMARKS)}; or mutants or soak, alone"
+
+def _given() -> argparse.Namespace:
+    described = {**{name: (inspect.getdoc(run) or "").partition("\n")[0] for name, run in BENCHMARKS.items()}, **ALONE}
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        epilog="\n".join(["benchmarks:", *(f"  {name:9} {said}" for name, said in described.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = (
+        f"of those below; without one, all but {' and '.join(ALONE)}, which run alone and have a --help of their own"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often messages, idle and storm measure")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often messages, liveness, idle and storm measure")
     parser.add_argument("--clients", type=int, metavar="N", help="how many come back in storm")
     parser.add_argument(
         "--full", dest="connections", action="store_const", const=FULL, help=f"{FULL} connections in idle"
@@ -95,13 +110,7 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHMARKS.keys():
         parser.error(f"no benchmark is called {min(unknown)}; there is {', '.join(BENCHMARKS)}")
-    chosen = given.names or list(BENCHMARKS)
-    require(*dict.fromkeys(package for name in chosen for package in NEEDS.get(name, ())))
-    found = {name: BENCHMARKS[name](**_options(name, given)) for name in chosen}
-    if given.json:
-        sys.stdout.write(json.dumps({**found, "machine": machine(), "versions": versions()}, indent=2) + "\n")
-    else:
-        sys.stdout.write("\n\n".join(table(name, cases) for name, cases in found.items()) + "\n")
+    return given
 
 
 def _options(name: str, given: argparse.Namespace) -> dict[str, int]:

@@ -5,6 +5,7 @@ and closed after it has stopped, except where they are what is measured.
 """
 
 import asyncio
+import base64
 import contextlib
 import gc
 import json
@@ -17,12 +18,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 Send = Callable[[Any], Awaitable[Any]]
 Receive = Callable[[], Awaitable[Any]]
-Opened = Callable[[str], AbstractAsyncContextManager[tuple[Send, Receive]]]
+Connect = Callable[[str], AbstractAsyncContextManager[Any]]
+Ends = Callable[[Any], Awaitable[tuple[Send, Receive]]]
 Doing = Callable[[], Coroutine[Any, Any, Any]]
 
 TOGETHER = 100
@@ -35,19 +38,25 @@ class Kind:
 
     Attributes:
         run: an async function to its end.
-        opened: a connection, as what sends and what receives.
+        connect: a connection, open within its `async with`.
+        ends: what sends and what receives, once it can.
         together: several async functions at once.
         sleep: so many seconds.
         tasks: how many there are now.
-        watched: whether steps and ticks can be counted.
     """
 
     run: Callable[[Doing], Any]
-    opened: Opened
+    connect: Connect
+    ends: Ends
     together: Callable[[list[Doing]], Awaitable[None]]
     sleep: Callable[[float], Awaitable[None]]
     tasks: Callable[[], int]
-    watched: bool
+
+    @contextlib.asynccontextmanager
+    async def opened(self, url: str) -> AsyncIterator[tuple[Send, Receive]]:
+        """A connection, as what sends and what receives."""
+        async with self.connect(url) as connection:
+            yield await self.ends(connection)
 
 
 def kind_of(name: str) -> Kind:
@@ -63,9 +72,10 @@ def _trio_kind(name: str) -> Kind:
             for each in all_of_them:
                 nursery.start_soon(each)
 
-    opened = {
+    connect, ends = {
         "raw trio-websocket": _raw_trio_websocket,
         "websockets.trio": _raw_websockets,
+        "trio stream": _bare,
         "managed, trio-websocket": _managed,
         "managed, websockets": lambda: _managed(transport="websockets"),
         "managed, websockets, full history": lambda: _managed(seasoned=True, transport="websockets"),
@@ -74,16 +84,11 @@ def _trio_kind(name: str) -> Kind:
     def tasks() -> int:
         return trio.lowlevel.current_statistics().tasks_living
 
-    return Kind(trio.run, opened, together, trio.sleep, tasks, watched=True)
+    return Kind(trio.run, connect, ends, together, trio.sleep, tasks)
 
 
 def _asyncio_kind() -> Kind:
     import websockets.asyncio.client
-
-    @contextlib.asynccontextmanager
-    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
-        async with websockets.asyncio.client.connect(url) as connection:
-            yield connection.send, connection.recv
 
     async def together(all_of_them: list[Doing]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -93,32 +98,59 @@ def _asyncio_kind() -> Kind:
     def tasks() -> int:
         return len(asyncio.all_tasks())
 
-    return Kind(lambda do: asyncio.run(do()), opened, together, asyncio.sleep, tasks, watched=False)
+    return Kind(
+        lambda do: asyncio.run(do()), websockets.asyncio.client.connect, _send_recv, together, asyncio.sleep, tasks
+    )
 
 
-def _raw_trio_websocket() -> Opened:
-    import trio_websocket
-
-    @contextlib.asynccontextmanager
-    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
-        async with trio_websocket.open_websocket_url(url) as connection:
-            yield connection.send_message, connection.get_message
-
-    return opened
+async def _send_recv(connection: Any) -> tuple[Send, Receive]:
+    return connection.send, connection.recv
 
 
-def _raw_websockets() -> Opened:
+def _raw_websockets() -> tuple[Connect, Ends]:
     import websockets.trio.client
 
+    return websockets.trio.client.connect, _send_recv
+
+
+def _raw_trio_websocket() -> tuple[Connect, Ends]:
+    import trio_websocket
+
+    async def ends(connection: trio_websocket.WebSocketConnection) -> tuple[Send, Receive]:
+        return connection.send_message, connection.get_message
+
+    return trio_websocket.open_websocket_url, ends
+
+
+def _bare() -> tuple[Connect, Ends]:
+    """No WebSocket at all, but for what its server has to see: messages are short, and one is on its way at a time."""
+    import trio
+
+    key = base64.b64encode(bytes(16)).decode()
+    head = f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}"
+    final_binary, masked, mask = 0x82, 0x80, bytes(4)
+
     @contextlib.asynccontextmanager
-    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
-        async with websockets.trio.client.connect(url) as connection:
-            yield connection.send, connection.recv
+    async def connect(url: str) -> AsyncIterator[trio.SocketStream]:
+        parts = urlsplit(url)
+        async with await trio.open_tcp_stream(str(parts.hostname), int(parts.port or 0)) as stream:
+            await stream.send_all(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{head}\r\n\r\n".encode())
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 101")
+            yield stream
 
-    return opened
+    async def ends(stream: trio.SocketStream) -> tuple[Send, Receive]:
+        async def send(message: bytes) -> None:
+            await stream.send_all(bytes((final_binary, masked | len(message))) + mask + message)
+
+        async def receive() -> bytes:
+            return (await stream.receive_some())[2:]
+
+        return send, receive
+
+    return connect, ends
 
 
-def _managed(*, seasoned: bool = False, **options: Any) -> Opened:
+def _managed(*, seasoned: bool = False, **options: Any) -> tuple[Connect, Ends]:
     """The page `websocket`, read once; floods are counted, so its inbox has room for all of them.
 
     Seasoned, its history gets as long as that of a connection of some hours.
@@ -132,14 +164,18 @@ def _managed(*, seasoned: bool = False, **options: Any) -> Opened:
     roomy = attrs.evolve(page, messages=attrs.evolve(page.messages, inbox=Inbox(items=10**9, size=10**12)))
     if seasoned:
         options |= {"heartbeat_after": 0.25}
+    # what the connections of a page share goes with the last of them; a program that keeps one makes it once
+    kept = [lifecycle.Connection(each, url="ws://localhost/", **options) for each in (page, roomy)]
 
-    @contextlib.asynccontextmanager
-    async def opened(url: str) -> AsyncIterator[tuple[Send, Receive]]:
-        async with lifecycle.open(roomy if "/flood/" in url else page, url=url, **options) as connection:
-            await connection.ready()
-            yield connection.send, connection.__anext__
+    def connect(url: str) -> lifecycle.Connection:
+        ordinary, flooded = kept
+        return lifecycle.open((flooded if "/flood/" in url else ordinary).definition, url=url, **options)
 
-    return opened
+    async def ends(connection: lifecycle.Connection) -> tuple[Send, Receive]:
+        await connection.ready()
+        return connection.send, connection.__anext__
+
+    return connect, ends
 
 
 async def measure(kind: Kind, do: str, url: str, count: int, *, watched: bool = False) -> dict[str, float]:
@@ -216,11 +252,11 @@ async def idle(kind: Kind, url: str, count: int, *, wait: float) -> dict[str, fl
     """Open so many connections and let them be; bytes and tasks of one."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(WARM):
-            await stack.enter_async_context(kind.opened(url))
+            await kind.ends(await stack.enter_async_context(kind.connect(url)))
         await kind.sleep(0.2)
         resident, tasks = _resident(), kind.tasks()
         for _ in range(count):
-            await stack.enter_async_context(kind.opened(url))
+            await kind.ends(await stack.enter_async_context(kind.connect(url)))
         await kind.sleep(0.2 + wait)
         return {"bytes": (_resident() - resident) / count, "tasks": (kind.tasks() - tasks) / count}
 

@@ -33,10 +33,16 @@ class Gate:
         def kept(bound: float) -> bool:
             return bool(value >= bound if self.least else value <= bound)
 
-        made = {"must": f"{sign} {self.must:g}", "held": kept(self.must)}
+        made = {"value": value, "must": f"{sign} {self.must:g}", "held": kept(self.must)}
         return made if self.aim is None else {**made, "aim": f"{sign} {self.aim:g}", "aim reached": kept(self.aim)}
 
 
 def judged(cases: Cases, gates: dict[str, Gate]) -> Cases:
-    """Cases with the verdicts of their gates beside them."""
+    """Cases with the verdicts of their gates beside them.
+
+    Raises:
+        ValueError: a gate is for a case that there is not.
+    """
+    if unknown := gates.keys() - cases.keys():
+        raise ValueError(f"there is no case {min(unknown)!r} to be judged")
     return {name: {**case, "gate": gates[name].judge(case)} if name in gates else case for name, case in cases.items()}

@@ -14,13 +14,13 @@ from .rounds import Cases, told
 ROUNDS = 3
 CONNECTIONS = 1_000
 SEASONED = f"{FAST}, full history"
-KINDS = (UNIT, TAPPED, FAST, SEASONED, "websockets.trio", "websockets on asyncio")
+KINDS = (UNIT, "websockets.trio", TAPPED, FAST, SEASONED, "websockets on asyncio")
 _SEASON = 12.0
 GATES = {f"memory: {FAST}": Gate(12.0, 7.0, ratio=False)}
 
 
 def idle(rounds: int = ROUNDS, connections: int = CONNECTIONS) -> Cases:
-    """Weigh connections of all kinds."""
+    """Memory and tasks of a connection that does nothing, managed beside raw."""
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     with serving() as url:
         for number in range(rounds):

@@ -1,7 +1,8 @@
 """Messages, and connections made and closed: managed ones beside the raw libraries, in one interleaved run.
 
 Law: each kind is a process of its own on one core, the server another on another core. In each round every kind does
-every thing once, in turn; a ratio is the median of the ratios within a round, so that a slow moment hits both.
+every thing once, in turn, for a moment; a ratio is the median of the ratios within a round, so that a slow moment
+hits both. A bare stream, which knows no WebSocket, tells how much of a ping-pong is the system's and trio's.
 """
 
 import statistics
@@ -15,10 +16,9 @@ from .children import Client, serving
 from .gates import UNIT, Gate, judged
 from .rounds import Cases, told
 
-ROUNDS = 7
-SECONDS = 0.25
-TAPPED, FAST = "managed, trio-websocket", "managed, websockets"
-KINDS = (UNIT, TAPPED, FAST, "websockets.trio", "websockets on asyncio")
+ROUNDS = 15
+TAPPED, FAST, BARE = "managed, trio-websocket", "managed, websockets", "trio stream"
+KINDS = (UNIT, "websockets.trio", TAPPED, FAST, "websockets on asyncio", BARE)
 
 
 @attrs.frozen
@@ -29,6 +29,8 @@ class Work:
         do, path: what the client does, and with which server.
         least: how often at least, by the slowest.
         counted: how often when steps and ticks are counted, if they are.
+        seconds: how long one measurement takes, about.
+        bare: whether a bare stream can do it, too.
         unit: what is done.
     """
 
@@ -36,12 +38,18 @@ class Work:
     path: str
     least: int
     counted: int = 0
+    seconds: float = 0.1
+    bare: bool = False
     unit: str = "message"
+
+    def by(self, clients: list[Client]) -> list[Client]:
+        """Who can do it."""
+        return [client for client in clients if self.bare or client.kind != BARE]
 
 
 WORKS = {
-    "ping-pong 64 B": Work("echo", "echo", 200, counted=2_000),
-    "100 connections echo": Work("together", "echo", 400),
+    "ping-pong 64 B": Work("echo", "echo", 100, counted=2_000, bare=True),
+    "100 connections echo": Work("together", "echo", 400, seconds=0.25),
     "flood 64 B": Work("flood", "flood/64", 2_000, counted=20_000),
     "flood 64 KiB": Work("flood", "flood/65536", 100, counted=400),
     "send 64 B": Work("sink", "sink", 1_000, counted=4_000),
@@ -61,15 +69,15 @@ GATES = {
 
 
 def messages(rounds: int = ROUNDS) -> Cases:
-    """Measure all works with all kinds."""
+    """Messages and connections, managed beside raw: rates, CPU, and exact task steps and scheduler ticks."""
     with ExitStack() as stack:
         url = stack.enter_context(serving())
         clients = [stack.enter_context(Client(kind)) for kind in KINDS]
         found: Cases = {}
         for name, work in WORKS.items():
             sys.stderr.write(f"messages: {name}\n")
-            found |= _raced(name, work, clients, url, rounds)
-            found |= _counted(name, work, clients, url)
+            found |= _raced(name, work, work.by(clients), url, rounds)
+            found |= _counted(name, work, work.by(clients), url)
         return judged(found, GATES)
 
 
@@ -101,7 +109,7 @@ def _size(client: Client, work: Work, url: str) -> int:
     size = work.least
     for _ in range(3):
         seconds = _ask(client, work, url, size)["seconds"]
-        size = max(work.least, int(size * min(20.0, SECONDS / seconds)) // 100 * 100)
+        size = max(work.least, int(size * min(20.0, work.seconds / seconds)) // 100 * 100)
     return size
 
 

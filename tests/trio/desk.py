@@ -10,7 +10,7 @@ import trio
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.page import Inbox, Outbox, Requests, Unsupported
 from lifecycle.definition.read import read
-from lifecycle.trio.mail import Mail
+from lifecycle.trio.mail.mail import Mail
 from lifecycle.trio.timers import Timers
 from lifecycle.wire.routes import Outcome, route
 

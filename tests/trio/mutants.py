@@ -24,11 +24,11 @@ from lifecycle.trio.closing import tell
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.driver import Driver
 from lifecycle.trio.epoch import Epoch
-from lifecycle.trio.mail import Mail
-from lifecycle.trio.receiving import Receiving
-from lifecycle.trio.replies import Replies
+from lifecycle.trio.mail.mail import Mail
+from lifecycle.trio.mail.receiving import Receiving
+from lifecycle.trio.mail.replies import Replies
 from lifecycle.trio.timers import Timers
-from lifecycle.trio.transport import Transport
+from lifecycle.trio.transports.transport import Transport
 from lifecycle.wire.codec import encode
 from lifecycle.wire.frames import TEXT
 from lifecycle.wire.outbox import Outbox

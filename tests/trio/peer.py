@@ -15,11 +15,11 @@ from typing import Any, Self
 import trio
 import trio_websocket
 
-from lifecycle.trio.dialer import Opened
-from lifecycle.trio.library import DEFAULT, library
-from lifecycle.trio.memory import ROOM, MemoryPipe, memory_pair
-from lifecycle.trio.pipe import PipeStream, Spawn
-from lifecycle.trio.transport import Transport, TransportFailed
+from lifecycle.trio.pipes.memory import ROOM, MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import PipeStream, Spawn
+from lifecycle.trio.transports.dialer import Opened
+from lifecycle.trio.transports.library import DEFAULT, library
+from lifecycle.trio.transports.transport import Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 

@@ -15,10 +15,10 @@ from lifecycle.machine import effects as do
 from lifecycle.machine.events import Event
 from lifecycle.trio.driver import Driver
 from lifecycle.trio.epoch import Epoch
-from lifecycle.trio.memory import memory_pair
-from lifecycle.trio.replies import Reply
+from lifecycle.trio.mail.replies import Reply
+from lifecycle.trio.pipes.memory import memory_pair
 from lifecycle.trio.timers import Timers
-from lifecycle.trio.transport import Transport
+from lifecycle.trio.transports.transport import Transport
 from lifecycle.wire.ending import CloseEnding, ErrorEnding, HttpEnding
 from lifecycle.wire.ticket import SETTLED, Ticket
 

@@ -9,11 +9,11 @@ import trio.testing
 import trio_websocket
 from hypothesis import strategies as st
 
-from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import PipeStream, SocketPipe
-from lifecycle.trio.streams import READ_SIZE
-from lifecycle.trio.transport import Asking, Transport, TransportFailed
-from lifecycle.trio.trio_websocket import TrioWebsocketTransport
+from lifecycle.trio.pipes.memory import MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import PipeStream, SocketPipe
+from lifecycle.trio.transports.streams import READ_SIZE
+from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
+from lifecycle.trio.transports.trio_websocket import TrioWebsocketTransport
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 
 from .conformance.raw import RawPeer, Wire, asking

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from lifecycle.trio import dial
-from lifecycle.trio.dial import connect_tcp
-from lifecycle.trio.transport import TransportFailed
+from lifecycle.trio.pipes import dial
+from lifecycle.trio.pipes.dial import connect_tcp
+from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding
 
 

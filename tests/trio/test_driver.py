@@ -13,8 +13,8 @@ from lifecycle.definition.read import read_text
 from lifecycle.errors import ConnectionFailed, DriverFailed, IllegalEvent, NotSent
 from lifecycle.machine.events import Event
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.memory import memory_pair
-from lifecycle.trio.transport import Transport
+from lifecycle.trio.pipes.memory import memory_pair
+from lifecycle.trio.transports.transport import Transport
 from lifecycle.wire.ending import ErrorEnding
 from lifecycle.wire.inbox import Discontinuity
 

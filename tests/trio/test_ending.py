@@ -1,7 +1,7 @@
 import attrs
 import pytest
 
-from lifecycle.trio.transport import TransportFailed
+from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 
 

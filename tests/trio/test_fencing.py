@@ -17,8 +17,8 @@ from lifecycle.definition.read import read_text
 from lifecycle.errors import LifecycleError
 from lifecycle.machine.step import Step
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.memory import MemoryPipe
-from lifecycle.trio.replies import Reply
+from lifecycle.trio.mail.replies import Reply
+from lifecycle.trio.pipes.memory import MemoryPipe
 from lifecycle.wire.ending import ErrorEnding
 from lifecycle.wire.ticket import Ticket
 

@@ -14,8 +14,8 @@ import lifecycle
 from lifecycle.definition.read import read_text
 from lifecycle.errors import MaybeDelivered
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.memory import ROOM
-from lifecycle.trio.pipe import READ_LEAST
+from lifecycle.trio.pipes.memory import ROOM
+from lifecycle.trio.pipes.pipe import READ_LEAST
 from lifecycle.wire.inbox import Discontinuity
 
 from .desk import inbox, outbox, page

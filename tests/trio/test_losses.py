@@ -3,7 +3,7 @@ import ssl
 
 import pytest
 
-from lifecycle.trio.losses import loss, violation, why_not_asked, why_not_open
+from lifecycle.trio.transports.losses import loss, violation, why_not_asked, why_not_open
 from lifecycle.wire.ending import Ending, ErrorEnding, HttpEnding
 
 RESET = OSError(errno.ECONNRESET, "…")

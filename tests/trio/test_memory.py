@@ -5,8 +5,8 @@ import pytest
 import trio
 import trio.testing
 
-from lifecycle.trio.memory import ROOM, MemoryPipe, memory_pair
-from lifecycle.trio.pipe import Pipe
+from lifecycle.trio.pipes.memory import ROOM, MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import Pipe
 
 
 async def read(pipe: Pipe) -> bytes:

@@ -15,7 +15,7 @@ from lifecycle.definition.read import read_text, specs
 from lifecycle.errors import DriverFailed, MaybeDelivered, NotReady, RequestTimeout
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.driver import Driver
-from lifecycle.trio.websockets import WebsocketsTransport
+from lifecycle.trio.transports.websockets import WebsocketsTransport
 
 from . import stepping
 from .mutants import MUTANTS, Mutant, run

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from lifecycle.trio.pipe import READ_LEAST, READ_MOST, BufferedPipe, Pipe, PipeStream, SocketPipe
+from lifecycle.trio.pipes.pipe import READ_LEAST, READ_MOST, BufferedPipe, Pipe, PipeStream, SocketPipe
 
 EIGHT_MB = bytes(range(256)) * (32 * 1024)
 
@@ -315,7 +315,7 @@ async def test_an_abort_while_others_run_is_told(monkeypatch: pytest.MonkeyPatch
     async def checkpoint() -> None:
         pipe.abort()
 
-    monkeypatch.setattr("lifecycle.trio.pipe.checkpoint", checkpoint)
+    monkeypatch.setattr("lifecycle.trio.pipes.pipe.checkpoint", checkpoint)
     with pytest.raises(trio.ClosedResourceError):
         await pipe.ready()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lifecycle.definition.expression import parse
 from lifecycle.definition.page import Dedupe, Route
 from lifecycle.errors import ConnectionEnded, ConnectionFailed, LifecycleError
-from lifecycle.trio.sending import BREATH
+from lifecycle.trio.mail.sending import BREATH
 from lifecycle.wire.inbox import Discontinuity
 
 from .desk import Desk, inbox, page

@@ -22,7 +22,7 @@ from lifecycle.errors import (
     RequestTimeout,
     RequestUnsupported,
 )
-from lifecycle.trio.replies import Reply
+from lifecycle.trio.mail.replies import Reply
 
 from .desk import Desk, asking, outbox
 

@@ -11,8 +11,8 @@ import trio.testing
 
 import lifecycle
 import lifecycle.trio.driver
-import lifecycle.trio.websockets
-import lifecycle.trio.websockets_opening
+import lifecycle.trio.transports.websockets
+import lifecycle.trio.transports.websockets_opening
 from lifecycle.definition.parameters import parameter_values
 from lifecycle.definition.read import read_text
 from lifecycle.draw.drawing import text as drawn
@@ -102,7 +102,7 @@ async def test_all_goes_well(dialling: dict[str, Any], heard: Eavesdropper) -> N
 
 async def test_a_library_that_is_not_hushed(heard: Eavesdropper, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a logger of its own, `websockets` shows headers and queries: it would be noticed."""
-    for module in (lifecycle.trio.websockets, lifecycle.trio.websockets_opening):
+    for module in (lifecycle.trio.transports.websockets, lifecycle.trio.transports.websockets_opening):
         monkeypatch.setattr(module, "QUIET", logging.getLogger("websockets.client"))
     async with Peer(gateway(answers), library="websockets") as peer:
         await whole_life(peer, heard)

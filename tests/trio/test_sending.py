@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.errors import ConnectionEnded, LifecycleError, MaybeDelivered, NotSent
-from lifecycle.trio.mail import Mail
-from lifecycle.trio.sending import BREATH
+from lifecycle.trio.mail.mail import Mail
+from lifecycle.trio.mail.sending import BREATH
 from lifecycle.wire.ticket import SETTLED, Ticket
 
 from .desk import Desk, outbox, page

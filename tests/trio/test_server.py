@@ -19,7 +19,7 @@ import lifecycle
 from lifecycle.definition.read import read_text
 from lifecycle.errors import CannotListen, ConnectionEnded, NotReady, WrongParameters
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.pipe import SocketPipe
+from lifecycle.trio.pipes.pipe import SocketPipe
 from lifecycle.trio.server import Server
 
 pytestmark = pytest.mark.real_time(limit=10)

@@ -17,8 +17,8 @@ import trustme
 import lifecycle
 from lifecycle.trio.admission import Admission, network_of
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.memory import memory_pair
-from lifecycle.trio.pipe import SocketPipe
+from lifecycle.trio.pipes.memory import memory_pair
+from lifecycle.trio.pipes.pipe import SocketPipe
 
 from .test_server import LIBRARIES, _request, client, echo, until
 

@@ -2,10 +2,10 @@ import pytest
 import trio
 import trio.testing
 
-from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import PipeStream
-from lifecycle.trio.streams import READ_SIZE, AcceptStream, DialStream
-from lifecycle.trio.trio_websocket import TrioWebsocketTransport
+from lifecycle.trio.pipes.memory import MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import PipeStream
+from lifecycle.trio.transports.streams import READ_SIZE, AcceptStream, DialStream
+from lifecycle.trio.transports.trio_websocket import TrioWebsocketTransport
 from lifecycle.wire.dial_request import DialRequest
 
 from .conformance.raw import CLOSE, PING, PONG, RawPeer, Wire, asking, switching

@@ -8,10 +8,10 @@ import trio
 import trio.testing
 import trio_websocket
 
-from lifecycle.trio.memory import memory_pair
-from lifecycle.trio.tap import Tap
-from lifecycle.trio.transport import Batch, Transport
-from lifecycle.trio.trio_websocket import QUEUE, TrioWebsocketTransport
+from lifecycle.trio.pipes.memory import memory_pair
+from lifecycle.trio.transports.tap import Tap
+from lifecycle.trio.transports.transport import Batch, Transport
+from lifecycle.trio.transports.trio_websocket import QUEUE, TrioWebsocketTransport
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 

@@ -10,12 +10,12 @@ import trio
 import trio.testing
 import trustme
 
-from lifecycle.trio.dial import connect_tcp
-from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import Pipe, PipeStream, SocketPipe
-from lifecycle.trio.tls import TlsPipe, tls_failure
-from lifecycle.trio.transport import TransportFailed
-from lifecycle.trio.trio_websocket import TrioWebsocketTransport
+from lifecycle.trio.pipes.dial import connect_tcp
+from lifecycle.trio.pipes.memory import MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import Pipe, PipeStream, SocketPipe
+from lifecycle.trio.pipes.tls import TlsPipe, tls_failure
+from lifecycle.trio.transports.transport import TransportFailed
+from lifecycle.trio.transports.trio_websocket import TrioWebsocketTransport
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import Ending, ErrorEnding
 
@@ -269,7 +269,7 @@ async def test_an_abort_while_others_run_is_told(contexts: Contexts, monkeypatch
         async def checkpoint() -> None:
             pipe.abort()
 
-        monkeypatch.setattr("lifecycle.trio.tls.checkpoint", checkpoint)
+        monkeypatch.setattr("lifecycle.trio.pipes.tls.checkpoint", checkpoint)
         with pytest.raises(trio.ClosedResourceError):
             await pipe.ready()
 

@@ -6,12 +6,12 @@ import trio.testing
 import trio_websocket
 from wsproto.events import CloseConnection
 
-from lifecycle.trio.dial import connect_tcp
-from lifecycle.trio.losses import MOST_OF_AN_ANSWER
-from lifecycle.trio.memory import memory_pair
-from lifecycle.trio.pipe import Pipe, PipeStream, SocketPipe
-from lifecycle.trio.transport import Asking, Transport, TransportFailed
-from lifecycle.trio.trio_websocket import QUEUE, TrioWebsocketTransport
+from lifecycle.trio.pipes.dial import connect_tcp
+from lifecycle.trio.pipes.memory import memory_pair
+from lifecycle.trio.pipes.pipe import Pipe, PipeStream, SocketPipe
+from lifecycle.trio.transports.losses import MOST_OF_AN_ANSWER
+from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
+from lifecycle.trio.transports.trio_websocket import QUEUE, TrioWebsocketTransport
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, ErrorEnding, HttpEnding
 

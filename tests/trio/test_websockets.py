@@ -12,10 +12,10 @@ import trio
 import trio.testing
 from websockets.utils import accept_key
 
-from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import Pipe, PipeStream
-from lifecycle.trio.transport import Asking, Transport
-from lifecycle.trio.websockets import WebsocketsTransport
+from lifecycle.trio.pipes.memory import MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import Pipe, PipeStream
+from lifecycle.trio.transports.transport import Asking, Transport
+from lifecycle.trio.transports.websockets import WebsocketsTransport
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 from lifecycle.wire.frames import BINARY, CLOSE, FIN, PING, PONG, TEXT, Cutter, Messages, frame, payload_of

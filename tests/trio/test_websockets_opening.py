@@ -11,13 +11,13 @@ import websockets.trio.server
 from websockets.exceptions import InvalidStatus
 from websockets.utils import accept_key
 
-from lifecycle.trio.dial import connect_tcp
-from lifecycle.trio.losses import MOST_OF_AN_ANSWER
-from lifecycle.trio.memory import MemoryPipe, memory_pair
-from lifecycle.trio.pipe import Pipe, PipeStream, SocketPipe
-from lifecycle.trio.transport import Asking, Transport, TransportFailed
-from lifecycle.trio.websockets import WebsocketsTransport
-from lifecycle.trio.websockets_opening import MOST_OF_A_REQUEST
+from lifecycle.trio.pipes.dial import connect_tcp
+from lifecycle.trio.pipes.memory import MemoryPipe, memory_pair
+from lifecycle.trio.pipes.pipe import Pipe, PipeStream, SocketPipe
+from lifecycle.trio.transports.losses import MOST_OF_AN_ANSWER
+from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
+from lifecycle.trio.transports.websockets import WebsocketsTransport
+from lifecycle.trio.transports.websockets_opening import MOST_OF_A_REQUEST
 from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, HttpEnding
 from lifecycle.wire.frames import TEXT, frame

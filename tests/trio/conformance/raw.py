@@ -13,8 +13,8 @@ import struct
 import attrs
 from trio.lowlevel import checkpoint
 
-from lifecycle.trio.memory import MemoryPipe
-from lifecycle.trio.pipe import BufferedPipe, SocketPipe
+from lifecycle.trio.pipes.memory import MemoryPipe
+from lifecycle.trio.pipes.pipe import BufferedPipe, SocketPipe
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 

@@ -13,12 +13,12 @@ from typing import Literal, final
 import attrs
 import trio
 
-from lifecycle.trio.memory import ROOM, memory_pair
-from lifecycle.trio.pipe import BufferedPipe, Pipe, SocketPipe
-from lifecycle.trio.tls import TlsPipe
-from lifecycle.trio.transport import Asking, Batch, Transport
-from lifecycle.trio.trio_websocket import TrioWebsocketTransport
-from lifecycle.trio.websockets import WebsocketsTransport
+from lifecycle.trio.pipes.memory import ROOM, memory_pair
+from lifecycle.trio.pipes.pipe import BufferedPipe, Pipe, SocketPipe
+from lifecycle.trio.pipes.tls import TlsPipe
+from lifecycle.trio.transports.transport import Asking, Batch, Transport
+from lifecycle.trio.transports.trio_websocket import TrioWebsocketTransport
+from lifecycle.trio.transports.websockets import WebsocketsTransport
 from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
 from lifecycle.wire.ending import Ending
 

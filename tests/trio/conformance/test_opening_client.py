@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from lifecycle.trio.transport import Transport, TransportFailed
+from lifecycle.trio.transports.transport import Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import Ending, ErrorEnding, HttpEnding
 

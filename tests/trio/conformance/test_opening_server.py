@@ -5,8 +5,8 @@ import attrs
 import pytest
 import trio
 
-from lifecycle.trio.pipe import Pipe
-from lifecycle.trio.transport import Asking, Transport, TransportFailed
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
 from lifecycle.wire.dial_request import DEFAULT_LIMIT
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 

@@ -5,7 +5,7 @@ import trio
 import wsproto
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Request, TextMessage
 
-from lifecycle.trio.memory import memory_pair
+from lifecycle.trio.pipes.memory import memory_pair
 
 from .conftest import Cell, Column, counted, table
 from .raw import (

@@ -24,9 +24,9 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from lifecycle.trio.losses import MOST_OF_AN_ANSWER, why_not_asked, why_not_open
-from lifecycle.trio.pipe import Pipe
-from lifecycle.trio.transport import Asking, Transport, TransportFailed
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.losses import MOST_OF_AN_ANSWER, why_not_asked, why_not_open
+from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.upgrade import Upgrade
 

@@ -17,9 +17,9 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from lifecycle.trio.losses import DROPPED, loss, violation
-from lifecycle.trio.pipe import Pipe
-from lifecycle.trio.transport import Asking, Batch, Transport, TransportFailed
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.losses import DROPPED, loss, violation
+from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 from lifecycle.wire.frames import (

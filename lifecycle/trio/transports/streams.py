@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from lifecycle.trio.pipes.pipe import Pipe, PipeStream
+
 from .losses import MOST_OF_AN_ANSWER
-from .pipe import Pipe, PipeStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from typing import Final, final
 import trio
 from trio.lowlevel import checkpoint
 
-from lifecycle.trio.pipe import READ_MOST, Pipe
-from lifecycle.trio.transport import TransportFailed
+from lifecycle.trio.pipes.pipe import READ_MOST, Pipe
+from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding
 
 _ALERT: Final = re.compile(r"(?:TLS|SSL)V\d+_ALERT_(\w+)")

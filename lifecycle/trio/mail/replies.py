@@ -18,11 +18,11 @@ from lifecycle.errors import (
     RequestTimeout,
     RequestUnsupported,
 )
+from lifecycle.trio.parking import Parking
 from lifecycle.wire.codec import Message, encode
 from lifecycle.wire.requests import Requests, frame, frame_names
 from lifecycle.wire.ticket import Ticket
 
-from .parking import Parking
 from .sending import Sending
 
 if TYPE_CHECKING:

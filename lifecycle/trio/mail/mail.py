@@ -12,6 +12,9 @@ import trio
 
 from lifecycle.definition.definition import Definition
 from lifecycle.errors import RequestUnsupported
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.timers import Timers
+from lifecycle.trio.transports.transport import Transport
 from lifecycle.wire.continuity import Continuity
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.outbox import Outbox
@@ -19,12 +22,9 @@ from lifecycle.wire.requests import Requests, value
 from lifecycle.wire.routes import Outcome
 from lifecycle.wire.ticket import Ticket
 
-from .pipe import Pipe
 from .receiving import MakeError, Receiving
 from .replies import MISSING, Replies, Reply
 from .sending import Sending
-from .timers import Timers
-from .transport import Transport
 
 if TYPE_CHECKING:
     from lifecycle.wire.ending import ErrorWord

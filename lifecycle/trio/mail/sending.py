@@ -13,13 +13,12 @@ import trio
 from lifecycle.definition.page import Length
 from lifecycle.definition.page import Outbox as Bounds
 from lifecycle.errors import MaybeDelivered, NotSent
+from lifecycle.trio.parking import Parking
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.transport import Transport
 from lifecycle.wire.codec import encode
 from lifecycle.wire.outbox import HIGH_WATER, Full, Outbox
 from lifecycle.wire.ticket import SETTLED, Ticket
-
-from .parking import Parking
-from .pipe import Pipe
-from .transport import Transport
 
 if TYPE_CHECKING:
     from .mail import Mail

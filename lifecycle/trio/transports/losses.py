@@ -12,9 +12,8 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Final, Self, cast
 
+from lifecycle.trio.pipes.tls import tls_failure
 from lifecycle.wire.ending import Ending, ErrorEnding, HttpEnding
-
-from .tls import tls_failure
 
 if TYPE_CHECKING:
     import socket

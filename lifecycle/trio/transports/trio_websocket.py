@@ -18,12 +18,12 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, ProtocolError
 
+from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 
 from .asking import Asked, read_upgrade, refuse_request
 from .losses import DROPPED, loss, violation, why_not_open
-from .pipe import Pipe
 from .streams import AcceptStream, DialStream, LibraryStream
 from .tap import Message, Tap
 from .transport import Asking, Batch, Sink, Transport, TransportFailed

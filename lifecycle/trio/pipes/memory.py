@@ -12,7 +12,7 @@ from typing import final
 
 from trio.lowlevel import ParkingLot, checkpoint
 
-from lifecycle.trio.pipe import BufferedPipe, Spawn
+from lifecycle.trio.pipes.pipe import BufferedPipe, Spawn
 
 ROOM = 64 * 1024
 

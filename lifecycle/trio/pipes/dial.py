@@ -18,7 +18,7 @@ import attrs
 import trio
 from trio.lowlevel import wait_writable
 
-from lifecycle.trio.transport import TransportFailed
+from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding, ErrorWord
 
 STAGGER = 0.25

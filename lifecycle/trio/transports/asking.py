@@ -14,11 +14,11 @@ import trio
 import wsproto
 from wsproto.events import AcceptConnection, RejectConnection, RejectData
 
+from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.wire.ending import ErrorEnding
 from lifecycle.wire.upgrade import Upgrade
 
 from .losses import why_not_asked
-from .pipe import Pipe
 from .streams import AcceptStream
 from .transport import Asking, Transport
 

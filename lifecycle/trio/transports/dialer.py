@@ -8,12 +8,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
 
+from lifecycle.trio.pipes.dial import connect_tcp
+from lifecycle.trio.pipes.pipe import Pipe, SocketPipe, Spawn
+from lifecycle.trio.pipes.tls import TlsPipe, check_context
 from lifecycle.wire.dial_request import DialRequest
 
-from .dial import connect_tcp
 from .library import DEFAULT, Library, library
-from .pipe import Pipe, SocketPipe, Spawn
-from .tls import TlsPipe, check_context
 from .transport import Transport
 
 Opened = Callable[[Transport, Pipe], None]

@@ -14,12 +14,12 @@ import trio
 from lifecycle.definition.page import Inbox as Bounds
 from lifecycle.definition.units import say_seconds
 from lifecycle.errors import LifecycleError
+from lifecycle.trio.parking import Parking
 from lifecycle.wire.continuity import Continuity, canonical
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.pick import find
 from lifecycle.wire.routes import Outcome
 
-from .parking import Parking
 from .replies import Replies
 from .sending import BREATH, Sending
 

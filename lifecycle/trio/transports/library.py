@@ -7,15 +7,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
 
+from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.wire.dial_request import DialRequest
 
-from .pipe import Pipe
 from .transport import Asking, Transport
 
 DEFAULT = "trio-websocket"
 _CLASSES = {
-    "trio-websocket": ("lifecycle.trio.trio_websocket", "TrioWebsocketTransport"),
-    "websockets": ("lifecycle.trio.websockets", "WebsocketsTransport"),
+    "trio-websocket": ("lifecycle.trio.transports.trio_websocket", "TrioWebsocketTransport"),
+    "websockets": ("lifecycle.trio.transports.websockets", "WebsocketsTransport"),
 }
 
 
