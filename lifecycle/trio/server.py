@@ -257,9 +257,8 @@ class Server:
         self._stop_listening()
         try:
             with trio.move_on_after(self._grace):
-                await (
-                    trio.lowlevel.checkpoint()
-                )  # who was admitted in this tick begins in the next, and is told after it
+                # who was admitted in this tick begins in the next, and is told after it
+                await trio.lowlevel.checkpoint()
                 async with trio.open_nursery() as nursery:
                     for connection in tuple(self.connections):
                         nursery.start_soon(self._end, connection, fields)
