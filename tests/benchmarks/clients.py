@@ -253,7 +253,8 @@ async def idle(kind: Kind, url: str, count: int, *, wait: float) -> dict[str, fl
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(WARM):
             await kind.ends(await stack.enter_async_context(kind.connect(url)))
-        await kind.sleep(0.2)
+        # what the first of them make for all, such as a path that nobody has taken yet, is not weighed
+        await kind.sleep(0.2 + min(wait, 2.0))
         resident, tasks = _resident(), kind.tasks()
         for _ in range(count):
             await kind.ends(await stack.enter_async_context(kind.connect(url)))

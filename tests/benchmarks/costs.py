@@ -10,6 +10,7 @@ from lifecycle.machine.events import Event
 from lifecycle.machine.machine import TRACE, Machine
 from lifecycle.machine.table import Table
 
+from .gates import Gate, judged
 from .rounds import Cases, race, told
 
 HEAD = "lifecycle: 1\npage: long\nvariables: {n: {count: 0, max: 9}}\nhears: {go: {}, back: {}}\nstates:\n"
@@ -23,6 +24,10 @@ STATE = """\
 STATES = 39
 IMPORT = "import attrs, sys, time\na = time.perf_counter()\nimport {}\nprint(time.perf_counter() - a)"
 MACHINES = 2_000
+LINES, PACKAGE, KEPT = "200 lines", "lifecycle", "websocket, connected"
+READING = {LINES: Gate(60.0, 15.0, ratio=False)}
+IMPORTING = {PACKAGE: Gate(60.0, 20.0, ratio=False)}
+MEMORY = {KEPT: Gate(1.5 * 1024, 0.9 * 1024, ratio=False)}
 
 
 def reading() -> Cases:
@@ -30,19 +35,19 @@ def reading() -> Cases:
     text = HEAD + "".join(STATE.format(number, (number + 1) % STATES) for number in range(STATES))
     name = f"{len(text.splitlines())} lines"
     runners = {name: lambda _: read_text(text, "long.yaml"), "openclaw-gateway": lambda _: read("openclaw-gateway")}
-    return told(race(runners, dict.fromkeys(runners, 1), 15), "ms", 1e3)  # type: ignore[arg-type]
+    return judged(told(race(runners, dict.fromkeys(runners, 1), 15), "ms", 1e3), READING)  # type: ignore[arg-type]
 
 
 def importing() -> Cases:
     """Import the package in a new process, beyond attrs; and the modules that run a page from a file of paths."""
     found: dict[str, list[float]] = {}
     for _ in range(9):
-        for name in ("lifecycle", "lifecycle.machine.machine", "lifecycle.definition.read", "statemachine"):
+        for name in (PACKAGE, "lifecycle.machine.machine", "lifecycle.definition.read", "statemachine"):
             ran = subprocess.run(
                 [sys.executable, "-c", IMPORT.format(name)], capture_output=True, text=True, check=True
             )
             found.setdefault(name, []).append(float(ran.stdout))
-    return told(found, "ms", 1e3)
+    return judged(told(found, "ms", 1e3), IMPORTING)
 
 
 def memory() -> Cases:
@@ -68,7 +73,7 @@ def memory() -> Cases:
         kept = [machine() for _ in range(MACHINES)]
         size = tracemalloc.get_traced_memory()[0] - sys.getsizeof(kept)
         tracemalloc.stop()
-        found.setdefault("websocket, connected", []).append(size / MACHINES)
-    if statistics.median(found["websocket, connected"]) <= 0:
+        found.setdefault(KEPT, []).append(size / MACHINES)
+    if statistics.median(found[KEPT]) <= 0:
         raise AssertionError("nothing was measured")
-    return told(found, "bytes", 1)
+    return judged(told(found, "bytes", 1), MEMORY)

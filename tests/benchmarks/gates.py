@@ -17,7 +17,7 @@ class Gate:
         must: what it has to reach.
         aim: what would be better still, if anything would.
         least: whether these are lower bounds, and not upper ones.
-        ratio: whether they bound the ratio to the unit, and not the median.
+        ratio: whether they bound the ratio to what it is compared with, and not the median.
     """
 
     must: float
@@ -27,7 +27,7 @@ class Gate:
 
     def judge(self, case: dict[str, Any]) -> dict[str, Any]:
         """Say of a case what it had to reach, and whether it did."""
-        value = case["ratio"][UNIT] if self.ratio else case["median"]
+        value = next(iter(case["ratio"].values())) if self.ratio else case["median"]
         sign = ">=" if self.least else "<="
 
         def kept(bound: float) -> bool:

@@ -63,4 +63,5 @@ def _verdict(name: str, case: dict[str, Any]) -> str:
     gate = case["gate"]
     held = "held    " if gate["held"] else "NOT HELD"
     aim = f"; aim {gate['aim']}: {'reached' if gate['aim reached'] else 'not reached'}" if "aim" in gate else ""
-    return f"{held}  {name}: {gate['value']:g}, must {gate['must']}{aim}"
+    by_cpu = f" (by CPU {gate['by CPU']:g})" if "by CPU" in gate else ""
+    return f"{held}  {name}: {gate['value']:g}{by_cpu}, must {gate['must']}{aim}"

@@ -54,6 +54,11 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
         TransportFailed: with `dns`; or, if no address answers, with `refused`, `timeout` or `connect`.
     """
     targets = await _resolve(host, port)
+    if len(targets) == 1:  # nothing to race against
+        try:
+            return await _connect(targets[0])
+        except OSError as error:
+            raise TransportFailed(_why([error])) from error
     won: list[socket.socket] = []
     failures: list[OSError] = []
 
