@@ -8,6 +8,7 @@ It does not know frames, TLS, names, or that a connection may come back.
 
 import abc
 import contextlib
+import functools
 import socket
 from collections.abc import Awaitable, Callable
 from typing import final
@@ -21,6 +22,17 @@ Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 READ_LEAST = 64 * 1024
 READ_MOST = 256 * 1024
 _GROW = 4
+
+
+@functools.cache
+def _keep_large_blocks() -> None:
+    """Tell the allocator, once, that blocks as large as our reads come and go.
+
+    glibc gives each block above a threshold back to the system, and takes it anew, page by page: of a flood of large
+    messages that is half the work. The threshold rises to the largest block that was given back (`mallopt`(3),
+    M_MMAP_THRESHOLD); elsewhere this does nothing.
+    """
+    bytes(4 * READ_MOST)
 
 
 class Pipe(abc.ABC):
@@ -267,6 +279,7 @@ class BufferedPipe(Pipe):
 
     def _adapt(self, got: int) -> None:
         if got == self._worth:
+            _keep_large_blocks()
             self._worth = min(self._worth * _GROW, READ_MOST)
         elif got < self._worth // _GROW:
             self._worth = max(self._worth // 2, READ_LEAST)
