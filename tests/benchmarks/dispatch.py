@@ -10,7 +10,7 @@ from lifecycle.definition.definition import Definition
 from lifecycle.definition.read import read_text
 from lifecycle.machine.chart import Chart, _Model
 from lifecycle.machine.events import Event
-from lifecycle.machine.machine import Machine
+from lifecycle.machine.machine import TRACE, Machine
 from lifecycle.machine.plan import plan
 from lifecycle.machine.table import Table
 
@@ -76,7 +76,7 @@ def _table(definition: Definition) -> Any:
             receive(go)
             receive(back)
         _moved(machine.variables[0], events // 2)
-        _moved(len(machine.trace), machine.trace.maxlen or 0)
+        _moved(len(machine.trace), TRACE)
 
     return run
 
