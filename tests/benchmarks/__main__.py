@@ -6,6 +6,7 @@ Exits with 1 if something that must be reached is not.
 import argparse
 import inspect
 import json
+import logging
 import os
 import platform
 import sys
@@ -76,6 +77,7 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in ALONE:
         import_module(f".{sys.argv[1]}", __package__).main(sys.argv[2:])
         return
+    logging.getLogger("lifecycle").setLevel(logging.ERROR)  # pages made for a benchmark have no certificate
     given = _given()
     chosen = given.names or list(BENCHMARKS)
     require(*dict.fromkeys(package for name in chosen for package in NEEDS.get(name, ())))

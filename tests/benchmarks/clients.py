@@ -158,8 +158,6 @@ def _managed(*, seasoned: bool = False, **options: Any) -> tuple[Connect, Ends]:
     import lifecycle
     from lifecycle.definition.page import Inbox
 
-    # the roomier inbox makes another page of it, which has no certificate
-    logging.getLogger("lifecycle").setLevel(logging.ERROR)
     page = lifecycle.read("websocket")
     roomy = attrs.evolve(page, messages=attrs.evolve(page.messages, inbox=Inbox(items=10**9, size=10**12)))
     if seasoned:
@@ -271,6 +269,7 @@ def main(name: str) -> None:
     """Answer each line of stdin with one on stdout."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    logging.getLogger("lifecycle").setLevel(logging.ERROR)  # a page with a roomier inbox has no certificate
     kind = kind_of(name)
     for line in sys.stdin:
         question = json.loads(line)

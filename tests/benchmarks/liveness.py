@@ -6,7 +6,6 @@ on a page that does not watch.
 """
 
 import contextlib
-import logging
 from typing import Any
 
 import trio
@@ -50,7 +49,6 @@ GATES = {STAMP: Gate(1.0, 0.3, ratio=False), TASKS: Gate(0.0, ratio=False)}
 
 def liveness(rounds: int = ROUNDS) -> Cases:
     """Time what a read costs for liveness, and count the tasks that wait for silence."""
-    logging.getLogger("lifecycle").setLevel(logging.ERROR)  # the page that does not watch has no certificate
     with serving() as url:
         return judged(trio.run(_measured, f"{url}/echo", rounds), GATES)
 

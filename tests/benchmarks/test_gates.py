@@ -1,7 +1,9 @@
 """The gates: what is missed is told and fails the run, and the exact counts hold."""
 
 import json
+import logging
 import sys
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -15,6 +17,15 @@ from .rounds import told
 from .tables import missed, table
 
 STEPS = 2.02
+
+
+@pytest.fixture(autouse=True)
+def _as_loud_as_before() -> Iterator[None]:
+    """A benchmark silences our logger, as befits a program, but not the tests that come after it."""
+    log = logging.getLogger("lifecycle")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 def test_a_bound_is_kept_or_missed_and_what_was_seen_stands_beside_it() -> None:
