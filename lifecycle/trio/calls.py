@@ -10,7 +10,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import trio
 
@@ -20,6 +20,8 @@ from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
 from lifecycle.wire.requests import frame
+
+from .groups import alone
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -104,17 +106,18 @@ class Calls:
         return self._failed(effect, "wrong_result", f"`{effect.name}` {what}")
 
     def _raised(self, effect: StartCall, error: Exception) -> Event:
-        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
+        error = cast("Exception", alone(error))  # of an Exception nothing else comes out
         if isinstance(error, CallFailed):
             words = error.message or f"`{effect.name}` has failed: {error.code}"
             return self._failed(effect, error.code, error.message, words)
         code = type(error).__name__
-        words = f"`{effect.name}` has raised {code}: {error}"
+        words = self._hushed(effect, f"`{effect.name}` has raised {code}: {error}")
         whole = "".join(traceback.format_exception(error))
         hushed = self._hushed(effect, whole)
-        told, shown = (words, error) if hushed == whole else (f"{self._hushed(effect, words)}\n{hushed}", None)
-        log.warning("%s: %s", self._driver.definition.name, told, exc_info=shown)
+        if hushed == whole:
+            log.warning("%s: %s", self._driver.definition.name, words, exc_info=error)
+        else:
+            log.warning("%s: %s\n%s", self._driver.definition.name, words, hushed)
         return self._failed(effect, code, f"`{effect.name}` has failed: {error}", words)
 
     def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:

@@ -12,6 +12,8 @@ import trio
 
 from lifecycle.errors import DriverFailed, LifecycleError
 
+from .groups import alone
+
 if TYPE_CHECKING:
     from .driver import Driver
     from .server import Server
@@ -52,7 +54,7 @@ class Door:
             raise_failure(self._driver)
         if trouble is not None and (own is None or (_cancelled(own) and not _cancelled(trouble))):
             # a body that was cancelled because a task of ours died is no cancellation of anybody else's
-            raise _alone(trouble)
+            raise alone(trouble)
         if own is not None and own is not error:
             raise own
         return own is None
@@ -99,9 +101,3 @@ def _not_cancelled(error: BaseException | None) -> BaseException | None:
 
 def _cancelled(error: BaseException) -> bool:
     return _not_cancelled(error) is None
-
-
-def _alone(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -40,12 +40,10 @@ from .watch import Watch
 log = logging.getLogger("lifecycle.driver")
 _TRYING = ("connecting", "authenticating", "ready")
 _CAUSES = 8
-_CATCH_UP = 0.05
 _ON_TIME = 0.01
-"""A timer that fires so much later than it should has something before it in the queue; perhaps a sign of life."""
-"""Seconds that a loop which was stalled has for reading, before its late timers are believed."""
-
-
+"""A timer that is late by so many seconds has something before it in the queue; perhaps a sign of life."""
+_CATCH_UP = 0.05
+"""Seconds that we then have for reading, before late timers are believed."""
 _SILENT: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -80,7 +80,7 @@ class Epoch:
         self._pipe: Pipe | None = None
         self._asking: Asking | None = None
         self._subprotocol: str | None = None
-        self._early: list[Any] | None = None  # made when something is said before a client is admitted
+        self._early: tuple[Message, ...] = ()  # what is said before a client is admitted
         self._rest: deque[Message] | None = None
         self._roomless: Parking | None = None
         self._pushed = False
@@ -135,9 +135,9 @@ class Epoch:
         except trio.BrokenResourceError:
             self.end(ErrorEnding("eof", "the client has gone before it was answered"))
             return
-        early, self._early = self._early or (), None
-        for value in early:
-            self.send(value)
+        early, self._early = self._early, ()
+        for message in early:
+            self._say(message)
         self._listen()
 
     def refuse(self, status: int) -> None:
@@ -167,9 +167,13 @@ class Epoch:
             TypeError, ValueError: the codec cannot write it.
         """
         message = encode(self._driver.mail.codec, value)
+        if self._asking is not None:
+            self._early = (*self._early, message)
+        else:
+            self._say(message)
+
+    def _say(self, message: Message) -> None:
         if self.transport is None:
-            if self._asking is not None:
-                self._early = [*(self._early or ()), value]
             return
         try:
             self.transport.send(message)

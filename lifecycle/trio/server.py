@@ -28,6 +28,7 @@ from lifecycle.wire.dial_request import DEFAULT_LIMIT
 from .admission import Admission, Client
 from .connection import Connection
 from .door import Door
+from .groups import alone
 from .runnable import unrunnable
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ class Server:
             if client.scope.cancelled_caught:
                 log.info("%s: %s was let go", name, client.address)
         except* (TransportFailed, trio.BrokenResourceError, trio.ClosedResourceError) as group:
-            log.info("%s: %s did not connect: %s", name, client.address, _alone(group))
+            log.info("%s: %s did not connect: %s", name, client.address, alone(group))
         except* Exception as group:  # one client's trouble is nobody else's
-            log.exception("%s: serving %s has failed", name, client.address, exc_info=_alone(group))
+            log.exception("%s: serving %s has failed", name, client.address, exc_info=alone(group))
         finally:
             self._admission.leave(client)
 
@@ -202,7 +203,7 @@ class Server:
             await self._run(connection)
         except* Exception as group:
             self.counts["crashed"] += 1
-            log.exception("%s: the handler of a connection has failed", self.definition.name, exc_info=_alone(group))
+            log.exception("%s: the handler of a connection has failed", self.definition.name, exc_info=alone(group))
         finally:
             self.connections.discard(connection)
             scope.cancel()
@@ -218,7 +219,7 @@ class Server:
                 # while it stands these tell of something else, such as another connection
                 if connection.status not in _OVER:
                     raise
-                log.info("%s: a connection ended: %s", self.definition.name, _alone(group))
+                log.info("%s: a connection ended: %s", self.definition.name, alone(group))
 
     # -- its life
 
@@ -345,9 +346,3 @@ def _wrong(limit: Any, per_address: Any, patience: Any, grace: Any) -> Iterator[
         yield f"`patience` must be a number of seconds above 0, not {patience!r}"
     if not (type(grace) in (int, float) and grace >= 0):
         yield f"`grace` must be a number of seconds, 0 or more, not {grace!r}"
-
-
-def _alone(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -19,7 +19,8 @@ DEFAULT_LIMIT = 16 * 1024 * 1024
 _PORTS = {"ws": 80, "wss": 443}
 _MOST_PORT = 65_535
 # RFC 9110 5.6.2, and of a value 5.5: no control character but the tab
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A name of HTTP."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SAFE = "/?:@!$&'()*+,;=~%[]"
 _HANDSHAKE = {"host", "upgrade", "connection", "content-length", "transfer-encoding"}
@@ -160,7 +161,7 @@ def _text(value: object, what: str) -> str:
 
 def _header(name: str, value: object) -> tuple[str, str]:
     what = f"the header {name!r}"
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ValueError(f"{what} has a name that HTTP forbids: use letters, digits and dashes")
     if name.lower() in _HANDSHAKE or name.lower().startswith("sec-websocket-"):
         raise ValueError(f"{what} belongs to the handshake, which writes it by itself")
@@ -177,6 +178,6 @@ def _header(name: str, value: object) -> tuple[str, str]:
 
 
 def _subprotocol(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ValueError(f"the subprotocol {name!r} is not a token of HTTP: use letters, digits, dots and dashes")
     return name

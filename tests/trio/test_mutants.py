@@ -1,6 +1,5 @@
 """Would our stories notice? The driver is made wrong in one way at a time, and a story that is named must fail."""
 
-import contextvars
 import functools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -17,7 +16,7 @@ from lifecycle.trio.connection import Connection
 from lifecycle.trio.driver import Driver
 from lifecycle.trio.transports.websockets import WebsocketsTransport
 
-from . import stepping
+from . import stepping, test_driver
 from .mutants import MUTANTS, Mutant, run
 from .peer import PAGE, URL, Peer, Signer, closing, echo, gateway, serving, silent, speaking, stall, tasks
 from .test_cancellation import LIVES, TALKING, check_operation, check_whole_life
@@ -28,7 +27,6 @@ SEED = 1729
 HOUR = 3600.0
 Story = Callable[[], object]
 Live = Callable[[], Awaitable[Any]]
-WHO = contextvars.ContextVar("who", default="nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -208,33 +206,6 @@ def _raise(*_: object) -> str:
     raise ZeroDivisionError("ours")
 
 
-async def whose_context() -> None:
-    """What a user's wish starts runs in the context of `open`."""
-    seen: list[str] = []
-
-    class Curious(Signer):
-        async def sign(self, *, challenge: dict[str, Any]) -> dict[str, Any]:
-            seen.append(WHO.get())
-            return await super().sign(challenge=challenge)
-
-    WHO.set("opener")
-    async with Peer(gateway()) as peer, signed(peer, Curious()) as connection:
-        await connection.ready()
-
-        async def user() -> None:
-            WHO.set("user")
-            connection.tell("reconnect")
-            connection._driver.spawn(note)
-
-        async def note() -> None:
-            seen.append(WHO.get())
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(user)
-        await connection.ready()
-    assert seen == ["opener"] * 3
-
-
 async def request_in_time() -> None:
     """A request is given up when its time is over, though everybody else has more of it."""
     async with Peer(gateway()) as peer, signed(peer) as connection:
@@ -333,7 +304,7 @@ STORIES: dict[str, Story] = {
     "nothing is left": lambda: run(nothing_is_left),
     "an error of a library": lambda: run(error_of_a_library),
     "an error of ours": lambda: run(error_of_ours),
-    "whose context": lambda: run(whose_context),
+    "whose context": lambda: run(test_driver.test_no_contextvars_of_the_user_in_a_call),
     "a request in time": lambda: run(request_in_time),
     "refused while it is asked": lambda: run(refused_while_it_is_asked),
     "what is dropped": lambda: run(what_is_dropped),

@@ -7,6 +7,7 @@ It does not know who may connect.
 
 import contextlib
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final, cast, final
 
 import h11
@@ -20,13 +21,11 @@ from lifecycle.wire.upgrade import Upgrade
 
 from .losses import why_not_asked
 from .streams import AcceptStream
-from .transport import Asking, Transport
+from .transport import Asking, Transport, check_refusal, check_subprotocol
 
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 _LEAST_HTTP: Final = b"1.1"  # RFC 6455 4.1
-_LEAST_REFUSAL: Final = 400
-_MOST_REFUSAL: Final = 599
 
 
 def read_upgrade(head: bytes, peer: str) -> Upgrade | None:
@@ -105,8 +104,7 @@ class Asked(Asking):
             RuntimeError: the client was answered already.
             trio.BrokenResourceError: the client has gone.
         """
-        if subprotocol is not None and subprotocol not in self.upgrade.subprotocols:
-            raise ValueError(f"the client did not ask for the subprotocol {subprotocol!r}")
+        check_subprotocol(self.upgrade, subprotocol)
         if self._gone:
             raise trio.BrokenResourceError("the client has gone")
         self._once()
@@ -123,8 +121,7 @@ class Asked(Asking):
             ValueError: the status is not from 400 to 599, or a header cannot be sent.
             RuntimeError: the client was answered already.
         """
-        if not _LEAST_REFUSAL <= status <= _MOST_REFUSAL:
-            raise ValueError(f"a refusal has a status from {_LEAST_REFUSAL} to {_MOST_REFUSAL}, not {status}")
+        check_refusal(status)
         told = [(b"Connection", b"close"), (b"Content-Length", b"%d" % len(body))]
         for name, value in headers.items():
             _add(told, name, value)
@@ -149,7 +146,7 @@ class Asked(Asking):
 def _add(headers: list[tuple[bytes, bytes]], name: str, value: str) -> None:
     try:
         headers.append((name.encode("ascii"), value.encode("latin-1")))
-        h11.Response(status_code=_LEAST_REFUSAL, headers=headers)
+        h11.Response(status_code=HTTPStatus.BAD_REQUEST, headers=headers)
     except (UnicodeEncodeError, h11.LocalProtocolError):
         # not chained: what they say shows the value
         raise ValueError(f"the header {name!r} cannot be sent") from None

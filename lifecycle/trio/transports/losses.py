@@ -22,7 +22,7 @@ MOST_OF_AN_ANSWER: Final = 64 * 1024
 
 DROPPED: Final = ErrorEnding("eof", "dropped on this side")
 
-_TOO_BIG: Final = 1009
+TOO_BIG: Final = 1009
 _ALERT_OF_TLS: Final = b"\x15\x03"  # RFC 8446 5.1: the type of the record, and the first byte of its version
 
 
@@ -46,7 +46,7 @@ def violation(code: int, limit: int) -> ErrorEnding:
         code: what we close with.
         limit: the longest message, in bytes.
     """
-    if code == _TOO_BIG:
+    if code == TOO_BIG:
         return ErrorEnding("too_big", f"a message was longer than {limit} bytes")
     return ErrorEnding("protocol", f"the peer broke the protocol; we closed with code {code}")
 

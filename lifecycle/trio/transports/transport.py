@@ -7,12 +7,17 @@ It does not know states, codecs, or what a message means.
 
 import abc
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from lifecycle.wire.ending import Ending
 from lifecycle.wire.upgrade import Upgrade
 
 Batch = tuple[str | bytes, ...]
+
+MOST_PAYLOAD: Final = 125
+"""Bytes in a control frame (RFC 6455 5.5)."""
+_LEAST_REFUSAL: Final = 400
+_MOST_REFUSAL: Final = 599
 
 
 class Sink(Protocol):
@@ -134,3 +139,33 @@ class Asking(abc.ABC):
             headers: to add to those of the length.
             body: what people may read.
         """
+
+
+def check_ping(payload: bytes) -> None:
+    """Refuse what no ping can hold; every transport does so in these words.
+
+    Raises:
+        ValueError: the payload is too long.
+    """
+    if len(payload) > MOST_PAYLOAD:
+        raise ValueError(f"the payload of a ping has at most {MOST_PAYLOAD} bytes, not {len(payload)}")
+
+
+def check_subprotocol(upgrade: Upgrade, subprotocol: str | None) -> None:
+    """Refuse to admit a client with what it has not asked for.
+
+    Raises:
+        ValueError: the subprotocol was not asked for.
+    """
+    if subprotocol is not None and subprotocol not in upgrade.subprotocols:
+        raise ValueError(f"the client did not ask for the subprotocol {subprotocol!r}")
+
+
+def check_refusal(status: int) -> None:
+    """Refuse a status that refuses nothing.
+
+    Raises:
+        ValueError: the status is not from 400 to 599.
+    """
+    if not _LEAST_REFUSAL <= status <= _MOST_REFUSAL:
+        raise ValueError(f"a refusal has a status from {_LEAST_REFUSAL} to {_MOST_REFUSAL}, not {status}")

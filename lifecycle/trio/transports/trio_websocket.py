@@ -18,23 +18,22 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, ProtocolError
 
+from lifecycle.trio.groups import alone
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 
 from .asking import Asked, read_upgrade, refuse_request
-from .losses import DROPPED, loss, violation, why_not_open
+from .losses import DROPPED, TOO_BIG, loss, violation, why_not_open
 from .streams import AcceptStream, DialStream, LibraryStream
 from .tap import Message, Tap
-from .transport import Asking, Batch, Sink, Transport, TransportFailed
+from .transport import Asking, Batch, Sink, Transport, TransportFailed, check_ping
 
 QUEUE: Final = 64
 
 _ABNORMAL: Final = 1006
-_TOO_BIG: Final = 1009
 _CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))  # RFC 6455 7.4, IANA
 _UNKNOWN: Final = 1014  # registered, but wsproto takes a frame that holds it for a violation
-_MOST_PAYLOAD: Final = 125
 _WIDEST: Final = 4  # bytes of a character in UTF-8
 
 # What its reader is known to die of; anything else is a fault and leaves as it is. Unicode: a header that is no ASCII.
@@ -218,8 +217,7 @@ class TrioWebsocketTransport(Transport):
         Raises:
             ValueError: the payload is longer than 125 bytes.
         """
-        if len(payload) > _MOST_PAYLOAD:
-            raise ValueError(f"the payload of a ping has at most {_MOST_PAYLOAD} bytes, not {len(payload)}")
+        check_ping(payload)
         self._say(Ping(payload=payload))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -255,7 +253,7 @@ class TrioWebsocketTransport(Transport):
             and len(message.encode()) > self._limit
         ):
             self._deaf = True
-            self._violated(_TOO_BIG)
+            self._violated(TOO_BIG)
             self._end()
             return False
         return True
@@ -355,14 +353,7 @@ async def _until_read(begin: Callable[[trio.Nursery], Awaitable[None]]) -> BaseE
     except BaseExceptionGroup as group:
         cause, unexpected = group.split(_EXPECTED)
         if unexpected and not fault:
-            raise _alone(unexpected) from None
+            raise alone(unexpected) from None
     if fault:
         raise fault
     return cause
-
-
-def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
-        found = found.exceptions[0]
-    return found

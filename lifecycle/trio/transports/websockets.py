@@ -19,7 +19,7 @@ from websockets.protocol import Protocol, Side, State
 
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.transports.losses import DROPPED, loss, violation
-from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed
+from lifecycle.trio.transports.transport import MOST_PAYLOAD, Asking, Batch, Transport, TransportFailed, check_ping
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 from lifecycle.wire.frames import (
@@ -41,8 +41,7 @@ from lifecycle.wire.frames import (
 
 from .websockets_opening import QUIET, Asked, ask, hear, judge, write
 
-_MOST_PAYLOAD: Final = 125
-_MOST_REASON: Final = _MOST_PAYLOAD - 2
+_MOST_REASON: Final = MOST_PAYLOAD - 2
 _INTERNAL: Final = 1011
 
 _NO_UPGRADE: Final = ErrorEnding("handshake", "the client's request opens no WebSocket connection")
@@ -183,8 +182,7 @@ class WebsocketsTransport(Transport):
         Raises:
             ValueError: the payload is longer than 125 bytes.
         """
-        if len(payload) > _MOST_PAYLOAD:
-            raise ValueError(f"the payload of a ping has at most {_MOST_PAYLOAD} bytes, not {len(payload)}")
+        check_ping(payload)
         if not (self._ended or self._goodbye):
             with contextlib.suppress(trio.BrokenResourceError):
                 self._pipe.write(self._frame(PING, payload))
@@ -286,4 +284,4 @@ class WebsocketsTransport(Transport):
 def _loose(limit: int) -> int:
     # The library holds close frames to the limit too, and what is inflated to it before and after, though a message
     # of just that length may be longer before: so we give it room, and count ourselves.
-    return limit + limit // 4 + _MOST_PAYLOAD
+    return limit + limit // 4 + MOST_PAYLOAD

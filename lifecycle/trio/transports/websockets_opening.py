@@ -26,8 +26,14 @@ from websockets.uri import WebSocketURI
 
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.transports.losses import MOST_OF_AN_ANSWER, why_not_asked, why_not_open
-from lifecycle.trio.transports.transport import Asking, Transport, TransportFailed
-from lifecycle.wire.dial_request import DialRequest
+from lifecycle.trio.transports.transport import (
+    Asking,
+    Transport,
+    TransportFailed,
+    check_refusal,
+    check_subprotocol,
+)
+from lifecycle.wire.dial_request import TOKEN, DialRequest
 from lifecycle.wire.upgrade import Upgrade
 
 MOST_OF_A_REQUEST: Final = 16 * 1024
@@ -41,11 +47,8 @@ _OFFERED: Final = (ClientPerMessageDeflateFactory(compress_settings=_DEFLATE),)
 _AGREED: Final = (
     ServerPerMessageDeflateFactory(server_max_window_bits=12, client_max_window_bits=12, compress_settings=_DEFLATE),
 )
-_LEAST_REFUSAL: Final = 400
-_MOST_REFUSAL: Final = 599
 _VERSION: Final = "Sec-WebSocket-Version"
-# RFC 9110 5.6.2 and 5.5
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 9110 5.5
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _HELLO_OF_TLS: Final = b"\x16\x03"  # RFC 8446 5.1
@@ -157,9 +160,8 @@ class Asked(Asking):
             RuntimeError: the client was answered already.
             trio.BrokenResourceError: the client has gone.
         """
+        check_subprotocol(self.upgrade, subprotocol)
         if subprotocol is not None:
-            if subprotocol not in self.upgrade.subprotocols:
-                raise ValueError(f"the client did not ask for the subprotocol {subprotocol!r}")
             self._answer.headers["Sec-WebSocket-Protocol"] = subprotocol
         protocol = self._once()
         protocol.send_response(self._answer)
@@ -173,11 +175,10 @@ class Asked(Asking):
             ValueError: the status is not from 400 to 599, or a header cannot be sent.
             RuntimeError: the client was answered already.
         """
-        if not _LEAST_REFUSAL <= status <= _MOST_REFUSAL:
-            raise ValueError(f"a refusal has a status from {_LEAST_REFUSAL} to {_MOST_REFUSAL}, not {status}")
+        check_refusal(status)
         answer = Headers([("Connection", "close"), ("Content-Length", str(len(body)))])
         for name, value in headers.items():
-            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            if not (TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
                 raise ValueError(f"the header {name!r} cannot be sent")
             answer[name] = value
         protocol = self._once()
