@@ -167,6 +167,15 @@ class Definition:
         return {clause.id: clause for state in self.root.walk() for clause in state.clauses}
 
     @functools.cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The value of each parameter that need not be given, in page order; None stands for nothing."""
+        return {
+            name: None if parameter.default == page.OPTIONAL else parameter.default
+            for name, parameter in self.parameters.items()
+            if parameter.default != page.REQUIRED
+        }
+
+    @functools.cached_property
     def clocks(self) -> tuple[Clock, ...]:
         """Every clock, in page order."""
         return tuple(clock for state in self.root.walk() for clock in state.clocks)

@@ -31,7 +31,10 @@ def parameter_values(definition: Definition, given: Mapping[str, Any], problems:
     found, known = {}, definition.parameters
     unknown = [f"there is no parameter `{name}`: {did_you_mean(name, known)}" for name in given if name not in known]
     wrong = [*problems, *unknown]
-    for name, parameter in definition.parameters.items():
+    for name, parameter in known.items():
+        if name not in given and name in definition.defaults:
+            found[name] = definition.defaults[name]
+            continue
         try:
             found[name] = _value(parameter, name, given)
         except ValueError as error:
@@ -50,16 +53,14 @@ def supposed_values(definition: Definition, given: Mapping[str, Any]) -> tuple[A
     standing = {
         name: _STANDING_IN[parameter.kind]
         for name, parameter in definition.parameters.items()
-        if parameter.default == page.REQUIRED and parameter.kind in _STANDING_IN
+        if name not in definition.defaults and parameter.kind in _STANDING_IN
     }
     return parameter_values(definition, {**standing, **given})
 
 
 def _value(parameter: page.Parameter, name: str, given: Mapping[str, Any]) -> Any:
     if name not in given:
-        if parameter.default == page.REQUIRED:
-            raise ValueError(f"the parameter `{name}` is required{f': {parameter.help}' if parameter.help else ''}")
-        return None if parameter.default == page.OPTIONAL else parameter.default
+        raise ValueError(f"the parameter `{name}` is required{f': {parameter.help}' if parameter.help else ''}")
     if given[name] is None and (parameter.default == page.OPTIONAL or parameter.kind == "duration"):
         return None
     try:

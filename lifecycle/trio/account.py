@@ -5,7 +5,6 @@ Law: reads the driver and changes nothing of it. Everything is bounded.
 
 import itertools
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import final
 from weakref import WeakSet
 
@@ -130,14 +129,17 @@ class Account:
 
     def at_rest(self) -> MakeError | None:
         """How to make the error of a connection that will not become ready by itself."""
-        failure, status = self._driver.failure, self.status
+        status = self.status
+        return self._failed if status == "failed" else self._closed if status == "closed" else None
+
+    def _failed(self) -> ConnectionFailed:
+        failure = self._driver.failure
         if failure is not None:
-            return partial(ConnectionFailed, "the driver has failed", cause=type(failure).__name__)
-        if status == "failed":
-            return partial(ConnectionFailed, "the connection has failed", cause=self.why)
-        if status == "closed":
-            return partial(ConnectionEnded, "the connection is closed", cause=self.why)
-        return None
+            return ConnectionFailed("the driver has failed", cause=type(failure).__name__)
+        return ConnectionFailed("the connection has failed", cause=self.why)
+
+    def _closed(self) -> ConnectionEnded:
+        return ConnectionEnded("the connection is closed", cause=self.why)
 
     @property
     def counters(self) -> Counters:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .driver import Driver
 
 _BELT = 1.0
+_KEY = "belt"
 _AT_REST = ("closed", "failed", "idle")
 
 
@@ -31,7 +32,8 @@ async def close(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
         for told in dict.fromkeys((wish, driver.definition.stop)):
             if tell(driver, told, fields if told == wish else {}) and await _ended(driver):
                 break
-        await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.checkpoint()
     finally:
         driver.finish()
 
@@ -49,10 +51,13 @@ def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> bool:
 async def _ended(driver: "Driver") -> bool:
     until = 0.0
     while not (driver.finished or driver.machine.status in _AT_REST):
+        if until and trio.current_time() >= until:
+            return False
         if not until or driver.machine.status == "closing":
             until = max([trio.current_time(), *driver.clocks()]) + _BELT
-        with trio.move_on_at(until) as belt:
-            await driver.changed.wait()
-        if belt.cancelled_caught:
-            return False
+            driver.timers.set(_KEY, until, driver.changed.wake)
+            driver.armed()
+        await driver.changed.wait()
+    if not until:
+        await trio.lowlevel.checkpoint()
     return True

@@ -4,7 +4,7 @@ Law: the object stays while transports come and go. Errors are of one tree; the 
 it is, never in a group. Nothing that a user awaits can be torn by cancelling it, and everything has a bound.
 """
 
-import math
+import contextlib
 import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -190,10 +190,13 @@ class Connection:
             NotReady: the time is over.
             ConnectionFailed, ConnectionEnded: it will not become ready by itself.
         """
-        await trio.lowlevel.checkpoint()
-        with trio.move_on_after(math.inf if timeout is None else timeout):
+        if self.status == "ready":
+            await trio.lowlevel.checkpoint()
+        with contextlib.nullcontext() if timeout is None else trio.move_on_after(timeout):
             while self.status != "ready":
-                self._raise_at_rest()
+                error = self._account.at_rest()
+                if error is not None:
+                    raise error()
                 await self._driver.changed.wait()
             return
         raise NotReady(f"not ready within {timeout:g} s", cause=self.why)
@@ -352,16 +355,13 @@ class Connection:
 
     def _step(self, step: Step) -> None:
         self._account.put(step)
-        error = self._account.at_rest()
-        if error is not None and step.status != step.status_before:
-            self._driver.mail.rest(error)
-        elif step.status == "idle" != step.status_before:
-            self._driver.mail.give_up("the connection is idle")
-
-    def _raise_at_rest(self) -> None:
+        if step.status == step.status_before:
+            return
         error = self._account.at_rest()
         if error is not None:
-            raise error()
+            self._driver.mail.rest(error)
+        elif step.status == "idle":
+            self._driver.mail.give_up("the connection is idle")
 
 
 async def _no_dialer(_: DialRequest, __: Spawn, ___: Opened) -> None:

@@ -191,8 +191,6 @@ class Driver:
         self.timers.clear()
         self._queue.clear()
         self._engine.wake()
-        if self._alarm is not None:
-            self._alarm.cancel()
         self.over()
         self.changed.wake()
 
@@ -330,8 +328,8 @@ class Driver:
 
     def armed(self) -> None:
         """A timer was set: the engine may have to wake earlier."""
-        if self._alarm is not None:
-            self._alarm.deadline = min(self._alarm.deadline, self.timers.next())
+        if self._alarm is not None and self.timers.next() < self._alarm.deadline:
+            self._alarm.deadline = self.timers.next()
 
     def clocks(self) -> list[float]:
         """When each clock of the page that runs will run out; timers of messages and requests left out."""

@@ -141,14 +141,16 @@ class Mail:
 
     def detach(self, cause: str) -> None:
         """The epoch is over: everything that was taken has its fate, every request that was sent its error."""
-        self.turn(now_open=False)
-        self._sending.detach(cause)
-        self._replies.lost(cause)
+        if self.transport is not None:
+            self.turn(now_open=False)
+            self._sending.detach(cause)
+            self._replies.lost(cause)
 
     def turn(self, *, now_open: bool) -> None:
         """Messages may be sent now, or may not; if they may not any more, the patience of those that wait begins."""
-        self._sending.turn(now_open=now_open)
-        self._receiving.pace()
+        if now_open is not self.open:
+            self._sending.turn(now_open=now_open)
+            self._receiving.pace()
 
     def flush(self) -> None:
         """Give the pipe what waits, while it has room."""
@@ -168,7 +170,8 @@ class Mail:
 
     def rest(self, error: MakeError) -> None:
         """The connection rests: nothing will be sent, and who waits for messages is told."""
-        self.give_up(str(error()))
+        if self.outbox.waiting or self.outbox.lobby:
+            self.give_up(str(error()))
         self._receiving.fail(error)
 
     def finish(self, error: MakeError) -> None:

@@ -5,6 +5,7 @@ in the resolver's order but with the families in turn.
 It does not know what will be said on the socket, nor how long the caller is willing to wait.
 """
 
+import contextlib
 import errno
 import functools
 import itertools
@@ -53,7 +54,7 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
     Raises:
         TransportFailed: with `dns`; or, if no address answers, with `refused`, `timeout` or `connect`.
     """
-    targets = await _resolve(host, port)
+    targets = _literal(host, port) or await _resolve(host, port)
     if len(targets) == 1:  # nothing to race against
         try:
             return await _connect(targets[0])
@@ -89,6 +90,15 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
     return won[0]
 
 
+def _literal(host: str, port: int) -> list[_Target]:
+    """An address that needs no resolver; empty for a name, and for what only the resolver understands."""
+    for family, scope in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return [_Target(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port, *scope))]
+    return []
+
+
 async def _resolve(host: str, port: int) -> list[_Target]:
     try:
         found = await _look_up(host, port)
@@ -102,10 +112,6 @@ async def _resolve(host: str, port: int) -> list[_Target]:
 
 async def _look_up(host: str, port: int) -> list[Any]:
     ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    try:
-        return ask(flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass  # it is a name
     try:
         limiter = _LOOK_UPS.get()
     except LookupError:

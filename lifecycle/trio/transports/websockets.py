@@ -1,8 +1,8 @@
 """The protocol of `websockets`, without its I/O, on our pipe: both sides of the handshake, and the open connection.
 
-Law: a read is cut into one batch, and plain messages never meet the library; pings are answered here, everything else
-that is unusual is the library's to judge. Its object for the handshake is dropped when the connection is open, and a
-smaller one is made for the first unusual frame. It neither joins fragments nor checks their UTF-8, so we do.
+Law: a read is cut into one batch, and plain messages never meet the library; pings and goodbyes are answered here,
+everything else is the library's to judge. Its object for the handshake is dropped when the connection is open, and a
+smaller one is made for the first such frame. It neither joins fragments nor checks their UTF-8, so we do.
 It does not know reconnecting, states, or how long anybody is willing to wait.
 """
 
@@ -15,7 +15,7 @@ import trio
 from trio.lowlevel import checkpoint
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import Protocol, Side, State
+from websockets.protocol import Protocol, Side
 
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.transports.losses import DROPPED, loss, violation
@@ -198,13 +198,8 @@ class WebsocketsTransport(Transport):
             payload = said.serialize()
         except ProtocolError:
             raise ValueError(f"a close frame cannot hold the code {code}") from None
-        if self._ended or self._goodbye:
-            return
-        with contextlib.suppress(trio.BrokenResourceError):
-            self._pipe.write(self._frame(CLOSE, payload))
-            self._goodbye = True
-            library = self._library()
-            library.close_sent, library.state = said, State.CLOSING
+        if not self._ended:
+            self._say_goodbye(payload)
 
     def abort(self) -> None:
         """Drop the connection without a word. Again is no harm."""
@@ -235,21 +230,25 @@ class WebsocketsTransport(Transport):
             with contextlib.suppress(trio.BrokenResourceError):
                 self._pipe.write_latest(self._frame(PONG, payload_of(whole)))
             return True
-        library = self._library()
         if first == FIN | CLOSE:
-            # the library forbids to give up in the middle of a message
-            library.current_size = None
+            self._closed(payload_of(whole))
+            return False
+        library = self._library()
         library.receive_data(whole)
         for event in library.events_received():
-            if isinstance(event, Frame) and event.opcode is not Opcode.CLOSE:
+            if isinstance(event, Frame):
                 self._join(event, messages)
         if library.parser_exc:
             raise Violation(_CODES.get(type(library.parser_exc), _INTERNAL))
-        if library.close_rcvd:
-            self._write_if_possible(library)
-            said = library.close_rcvd
-            self._ended = CloseEnding(int(said.code), said.reason, "local" if self._goodbye else "peer")
-        return not self._ended
+        return True
+
+    def _closed(self, payload: bytes) -> None:
+        try:
+            said = Close.parse(payload)
+        except ProtocolError:
+            raise Violation(WRONG_FRAME) from None
+        self._ended = CloseEnding(int(said.code), said.reason, "local" if self._goodbye else "peer")
+        self._leave(payload)
 
     def _join(self, part: Frame, messages: Messages) -> None:
         if self._joined is None:
@@ -262,11 +261,19 @@ class WebsocketsTransport(Transport):
             messages.append(joined.decode() if self._text else bytes(joined))
 
     def _violated(self, code: int) -> None:
-        library = self._library()
-        if not library.parser_exc:
-            library.fail(code)
-        self._write_if_possible(library)
         self._ended = violation(code, self._limit)
+        self._leave(Close(code, "").serialize())
+
+    def _leave(self, payload: bytes) -> None:
+        self._say_goodbye(payload)
+        if not self._client:  # it is the server that ends the connection under it (RFC 6455 7.1.1)
+            self._pipe.write_eof()
+
+    def _say_goodbye(self, payload: bytes) -> None:
+        if not self._goodbye:
+            with contextlib.suppress(trio.BrokenResourceError):  # what is said to a peer that has gone changes nothing
+                self._pipe.write(self._frame(CLOSE, payload))
+                self._goodbye = True
 
     def _library(self) -> Protocol:
         if self._protocol is None:
@@ -274,11 +281,6 @@ class WebsocketsTransport(Transport):
             self._protocol = Protocol(side, max_size=_loose(self._limit), logger=QUIET)
             self._protocol.extensions = list(self._extensions or ())
         return self._protocol
-
-    def _write_if_possible(self, library: Protocol) -> None:
-        # what is said to a peer that has gone changes nothing
-        with contextlib.suppress(trio.BrokenResourceError):
-            write(self._pipe, library)
 
 
 def _loose(limit: int) -> int:
