@@ -92,10 +92,11 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
 
 def _literal(host: str, port: int) -> list[_Target]:
     """An address that needs no resolver; empty for a name, and for what only the resolver understands."""
-    for family, scope in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+    addresses: dict[int, Address] = {socket.AF_INET: (host, port), socket.AF_INET6: (host, port, 0, 0)}
+    for family, address in addresses.items():
         with contextlib.suppress(OSError):
             socket.inet_pton(family, host)
-            return [_Target(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (host, port, *scope))]
+            return [_Target(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, address)]
     return []
 
 
