@@ -3,7 +3,8 @@
 definition/   what a lifecycle is: frozen data, read from YAML
 machine/      what it means: a chart, a table, a pure machine
 proof/        what it promises          draw/      how it looks
-wire/         bytes to events, pure     trio/      the only room that knows trio
+observe/      what watches it           wire/      bytes to events, pure
+trio/         the only room that knows trio
 systems/      calls of real systems     testing/   what embedders test with
 cli           the command line          errors     every exception, as one tree
 """

@@ -79,7 +79,7 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
     "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the page, as YAML. May be repeated."
 )
 @click.option(
-    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write each step to a file, as JSON lines."
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write all that happens to a file, to be replayed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print messages and steps as JSON lines.")
 def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None, as_json: bool) -> int:  # noqa: FBT001

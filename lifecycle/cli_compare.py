@@ -45,14 +45,37 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001 -- click pas
     return FAILED if changes else GOOD
 
 
-@click.command()
-@click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--page", help="The page; if it is not said, the bundled one that the trace names.")
-def replay(trace: Path, page: str | None) -> int:
-    """Take a trace's steps again, one by one, and say where the machine does otherwise."""
-    from .testing.replay import replay as again
+_TRACE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-    lines = trace.read_text(encoding="utf-8").split("\n")
-    done = again(lines, read(page) if page else None, name=str(trace))
-    click.echo(str(done), err=done.difference is not None)
-    return GOOD if done.difference is None else FAILED
+
+@click.command()
+@click.argument("trace", type=_TRACE)
+@click.argument("server", type=_TRACE, required=False)
+@click.option(
+    "--page",
+    "pages",
+    multiple=True,
+    help="A page; if it is not said, the bundled one that the trace names. May be repeated, for the server's.",
+)
+@click.option("--format", "how", type=click.Choice(["table", "mermaid"]), help="Print all steps, too.")
+def replay(trace: Path, server: Path | None, pages: tuple[str, ...], how: str | None) -> int:
+    """Take a trace's steps again, one by one, and say where the machine does otherwise.
+
+    With the trace of its SERVER beside, both are told as one story.
+    """
+    from .testing.merge import merged, told
+    from .testing.replay import Replayed, text_of
+    from .testing.replay import replay as again
+    from .testing.story import sequence, table
+
+    known = [read(page) for page in pages]
+    done: list[Replayed] = []
+    for file in filter(None, (trace, server)):
+        # one page for one trace is meant, whatever the trace calls it
+        meant = known[0] if len(known) == 1 and server is None else known
+        done.append(again(text_of(file).split("\n"), meant, name=str(file)))
+        click.echo(str(done[-1]), err=how is not None or done[-1].difference is not None)
+    if how is not None:
+        story = told(done[0].lines) if server is None else merged(done[0].lines, done[1].lines)
+        click.echo({"table": table, "mermaid": sequence}[how](story), nl=False)
+    return FAILED if any(one.difference for one in done) else GOOD

@@ -11,6 +11,7 @@ import pytest
 
 from lifecycle.cli import main
 from lifecycle.definition.read import bundled, specs
+from lifecycle.testing import replays
 
 BROKEN = """\
 lifecycle: 1
@@ -288,13 +289,19 @@ def echo_server():
 
 
 def test_connect_sends_lines_and_prints_messages(echo_server, tmp_path):
-    """Lines of stdin go out, answers come in, the end of stdin closes, and steps are traced."""
+    """Lines of stdin go out, answers come in, the end of stdin closes, and the trace of it replays."""
     trace = tmp_path / "trace.jsonl"
     command = [sys.executable, "-m", "lifecycle", "connect", "websocket", echo_server, "--trace", str(trace)]
-    done = subprocess.run(command, input="one\ntwo\n", capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stdout) == (0, "echo one\necho two\n")
-    steps = [json.loads(line) for line in trace.read_text().splitlines()]
-    assert [step["event"] for step in steps] == ["connect", "opened", "disconnect", "closed"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdin.write("one\ntwo\n")
+        process.stdin.flush()
+        # a server that hears our goodbye need not answer what came before it
+        assert [process.stdout.readline() for _ in range(2)] == ["echo one\n", "echo two\n"]
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    told = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [row["event"] for row in told if "cause" in row] == ["@start", "connect", "opened", "disconnect", "closed"]
+    replays(trace)
 
 
 def test_connect_as_json(echo_server):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
-Cause = Literal["wish", "opened", "closed", "end", "message", "heard", "timer", "call"]
+Cause = Literal["start", "wish", "opened", "closed", "end", "message", "heard", "timer", "call"]
 _NONE: Mapping[str, Any] = {}
 
 
@@ -20,7 +20,7 @@ class Event:
     Attributes:
         name: what it is; `timer.…` for a clock, `done.…` and `failed.…` for a call.
         fields: what it brings.
-        cause: who tells it: the user (wish), the transport (opened, closed, end, message, heard),
+        cause: who tells it: nobody (start), the user (wish), the transport (opened, closed, end, message, heard),
             a clock, or a call.
         token: what the machine gave out with the dial, the clock or the call; 0 for wishes.
         words: the event in words, where there is more to say than its name.

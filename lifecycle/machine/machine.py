@@ -8,6 +8,8 @@ gone (a dial, a clock, a call) changes nothing and is counted.
 from collections.abc import Mapping
 from typing import Any, final
 
+import attrs
+
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clock, Definition
 from lifecycle.definition.expression import Expression, is_number
@@ -24,6 +26,24 @@ from .table import Miss, Table
 TRACE = 32
 _NOTHING: Mapping[str, Any] = {}
 _SILENT_WHEN_CLOSING = {"opened", "end", "message", "heard"}
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """Where a machine stands; one of the same page can go on from it.
+
+    Attributes:
+        states: the paths of all active states, in page order.
+        variables: by name; among them may be secrets.
+        phase: what it knows of its transport.
+        clocks, calls: the names of the clocks that run, and the states whose calls would be heard.
+    """
+
+    states: tuple[str, ...]
+    variables: Mapping[str, Any] = attrs.field(repr=False)
+    phase: Phase
+    clocks: tuple[str, ...]
+    calls: tuple[str, ...]
 
 
 @final
@@ -165,6 +185,40 @@ class Machine:
                 if name not in ("done", "failed"):
                     found[name] = None
         return tuple(found)
+
+    def snapshot(self) -> Snapshot:
+        """Where it stands."""
+        return Snapshot(
+            states=tuple(self.table.plan.states[number].path for number in self.row.states),
+            variables=dict(zip(self.definition.variables, self.variables, strict=True)),
+            phase=self.phase,
+            clocks=tuple(self._clocks),
+            calls=tuple(self._calls),
+        )
+
+    def tokens(self) -> tuple[dict[str, int], dict[str, int]]:
+        """What clocks and calls that run would bring with them; by name, and by state."""
+        return dict(self._clocks), dict(self._calls)
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Stand there; the tokens are new.
+
+        Raises:
+            IllegalEvent: a variable cannot take its value. The machine is as it was.
+            KeyError: the page has no such state, or a variable is missing; as above.
+        """
+        given, stored = snapshot.variables, self._stored
+        row = self.table.row(tuple(self.table.plan.number[path] for path in snapshot.states))
+        try:
+            self.variables = tuple(
+                stored(name, given[name]) if given[name] is not None else None for name in self.definition.variables
+            )
+        except OutOfRange as error:
+            raise self._illegal("start", str(error)) from None
+        self.row, self.phase = row, snapshot.phase
+        self.transport = self._next() if snapshot.phase != "none" else 0
+        self._clocks = {name: self._next() for name in snapshot.clocks}
+        self._calls = {state: self._next() for state in snapshot.calls}
 
     def value(self, given: Any) -> Any:
         """A value of the page, such as a deadline, with what parameters and variables are now."""

@@ -12,7 +12,8 @@ from .trail import Step, steps
 from .watch import Way
 
 _FROM = {"wish": "user", "timer": "clock", "call": "calls"}
-_OUTWARD = {"open", "close", "drop", "send", "ping", "admit", "refuse"}
+OUTWARD = {"open", "close", "drop", "send", "ping", "admit", "refuse"}
+"""The effects that concern the peer."""
 
 
 def sequence(graph: Graph, way: Way, title: str) -> str:
@@ -20,7 +21,7 @@ def sequence(graph: Graph, way: Way, title: str) -> str:
     name = graph.world.definition.name
     lines = [
         "sequenceDiagram",
-        f"    title {_plain(title)}",
+        f"    title {safe(title)}",
         "    participant user as user",
         f"    participant page as {name}",
         "    participant peer as network and peer",
@@ -40,13 +41,14 @@ def _step(number: int, step: Step) -> Iterator[str]:
         yield f"Note over peer: {number}. {at}: silent from here, and nobody is told"
     else:
         arrow = "--x" if step.refused else "->>"
-        yield f"{_FROM.get(step.cause, 'peer')}{arrow}page: {number}. {at}: {_plain(step.event)}"
+        yield f"{_FROM.get(step.cause, 'peer')}{arrow}page: {number}. {at}: {safe(step.event)}"
     for word in step.effects:
-        if word in _OUTWARD:
+        if word in OUTWARD:
             yield f"page->>peer: {word}"
     state = " + ".join(step.states) or "the end"
-    yield f"Note over page: {_plain(f'refused in {state}' if step.refused else state)}"
+    yield f"Note over page: {safe(f'refused in {state}' if step.refused else state)}"
 
 
-def _plain(text: str) -> str:
+def safe(text: str) -> str:
+    """A text that ends no line of a diagram."""
     return text.replace(";", ",").replace("#", "").replace("\n", " ").replace("`", "")

@@ -13,7 +13,7 @@ from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import LifecycleError
 from lifecycle.machine import effects as out
 from lifecycle.machine.events import Cause, Event
-from lifecycle.machine.machine import Machine
+from lifecycle.machine.machine import Machine, Snapshot
 from lifecycle.machine.path import Path, Running
 from lifecycle.machine.phase import Phase
 from lifecycle.machine.tables import table_of
@@ -117,6 +117,18 @@ class Puppet:
         """
         return self._heed(self.machine.start(variables))
 
+    def resume(self, snapshot: Snapshot) -> None:
+        """Go on from where another machine of the page stood.
+
+        Raises:
+            IllegalEvent: a variable cannot take its value; nothing has changed.
+            KeyError: the page has no such state, or a variable is missing; nothing has changed.
+        """
+        machine = self.machine
+        machine.resume(snapshot)
+        self._transport = machine.transport
+        self._clocks, self._calls = machine.tokens()
+
     def tell(self, event: str, /, **fields: Any) -> tuple[out.Effect, ...]:
         """Tell a wish.
 
@@ -192,6 +204,8 @@ class Puppet:
             case "call":
                 outcome, _, state = event.partition(".")
                 return self.end_call(state, "done" if outcome == "done" else "failed", fields)
+            case "start":
+                return self.start(fields)
         return self.happen(cause, event, fields)
 
     def _silent(self, clock: str) -> NotThere:

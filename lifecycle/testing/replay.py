@@ -1,37 +1,23 @@
-"""A trace, such as a counterexample, taken again by the machine itself, step by step.
+"""A trace taken again by the machine itself, step by step: a counterexample, or what a connection has lived through.
 
 Law: the trace is a claim, and the machine decides. The first step at which they differ is told in a
-sentence, with its line. What is no trace is refused as a whole: with its line, too, and never guessed.
+sentence, with its line. What is no trace of the page is refused as a whole.
 """
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as File
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.read import PageLike, bundled, read
-from lifecycle.errors import IllegalEvent, LifecycleError, WrongParameters
-from lifecycle.machine.plan import START
+from lifecycle.errors import IllegalEvent, WrongParameters
+from lifecycle.machine.machine import Snapshot
 
 from .puppet import NotThere, Puppet
-
-VERSION = 1
-_CAUSES = ("start", "wish", "opened", "closed", "end", "message", "heard", "timer", "call", "silence")
-_PHASES = ("none", "dialing", "open", "half-open", "closing")
-_HEADER: Mapping[str, type] = {"page": str, "hash": str, "parameters": dict}
-_STEP: Mapping[str, type] = {"cause": str, "states": list, "status": str, "phase": str}
-_MORE: Mapping[str, type] = {"event": str, "fields": dict, "clauses": list, "effects": list, "refused": bool}
-_WORDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
-
-
-class BadTrace(LifecycleError):
-    """A file that is no trace, or not one of this page."""
-
-    side = "caller"
+from .trace_lines import BadTrace, Line, read_lines
 
 
 @attrs.frozen
@@ -39,58 +25,65 @@ class Replayed:
     """What came of a replay.
 
     Attributes:
-        page: the name of the page.
+        page: the name of the page, of the first session.
         law, what: what the trace says that it shows; empty if it does not.
         steps: how many steps the machine took as the trace says.
+        sessions: how many sessions there were.
         difference: the first step at which they differ, in a sentence; none if they agree.
         notes: what is odd, though it may be right.
+        lines: those that agree.
     """
 
     page: str
     law: str
     what: str
     steps: int
+    sessions: int = 1
     difference: str | None = None
     notes: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = attrs.field(default=(), repr=False, eq=False)
 
     def __str__(self) -> str:
         """Everything, a line each."""
-        agreed = f"{self.page}: the machine takes all {self.steps} steps of the trace"
+        among = f" in {self.sessions} sessions" if self.sessions > 1 else ""
+        agreed = f"{self.page}: the machine takes all {self.steps} steps of the trace{among}"
         return "\n".join([self.difference or agreed, *(f"note: {note}" for note in self.notes)])
 
 
-def replay(lines: Iterable[str], definition: Definition | None = None, *, name: str = "trace") -> Replayed:
-    """Let a machine take the steps of a trace.
+def replay(lines: Iterable[str], pages: Definition | Sequence[Definition] = (), *, name: str = "trace") -> Replayed:
+    """Let a machine take the steps of a trace; of several sessions, each has its own.
 
     Args:
         lines: of a trace of version 1: a header, then one JSON object a step.
-        definition: the page; without one, the bundled page of the name that the header says.
+        pages: the page; or pages of which each session takes the one that its header names, else the bundled one.
         name: what sentences call the file.
 
     Raises:
         BadTrace: a line is no JSON or lacks something, or the page does not have what it names.
     """
-    rows = _rows(lines, name)
-    place, header = next(rows, (f"{name}:1", {}))
-    _check(place, header, {"trace": int, **_HEADER}, {"law": str, "what": str})
-    if header["trace"] != VERSION:
-        raise BadTrace(f"{place}: a trace of version {header['trace']}; this reads version {VERSION}")
-    if definition is None:
-        if header["page"] not in bundled():
-            raise BadTrace(f"{place}: no bundled page is called `{header['page']}`: say which page it is of")
-        definition = read(header["page"])
-    notes = tuple(_notes(header, definition))
-    puppet = _puppet(place, header, definition, notes)
-    steps, difference = 0, None
-    for place, step in rows:
-        _check(place, step, _STEP, _MORE)
-        _known(place, step, puppet, notes, first=steps == 0)
-        difference = _take(puppet, step)
-        if difference is not None:
-            break
-        steps += 1
-    told = difference and f"{place}: {difference}"
-    return Replayed(definition.name, header.get("law", ""), header.get("what", ""), steps, told, notes)
+    living: dict[str, _Session] = {}
+    first: _Session | None = None
+    taken: list[Line] = []
+    notes: dict[str, None] = {}
+    steps = sessions = 0
+    difference: str | None = None
+    for line in read_lines(lines, name):
+        if line.kind == "header":
+            living[line.session] = _session(line, pages)
+            first = first or living[line.session]
+            sessions += 1
+            notes |= dict.fromkeys(living[line.session].notes)
+        else:
+            difference = living[line.session].take(line)
+            if difference is not None:
+                difference = f"{line.place}: {difference}"
+                break
+            steps += line.kind == "step"
+        taken.append(line)
+    assert first is not None  # noqa: S101 -- a file without a header was refused
+    law, what = (first.header.get(key, "") for key in ("law", "what"))
+    page = first.puppet.definition.name
+    return Replayed(page, law, what, steps, sessions, difference, tuple(notes), tuple(taken))
 
 
 def replays(path: str | os.PathLike[str], page: PageLike | None = None) -> None:
@@ -105,42 +98,102 @@ def replays(path: str | os.PathLike[str], page: PageLike | None = None) -> None:
         BadTrace: it is no trace, or not one of this page.
         PageError: the page is wrong.
     """
-    name = os.fspath(path)
-    try:
-        lines = File(path).read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError:
-        raise BadTrace(f"{name}:1: this is no text in UTF-8") from None
-    found = replay(lines, None if page is None else read(page), name=name)
+    found = replay(text_of(path).split("\n"), () if page is None else read(page), name=os.fspath(path))
     if found.difference is not None:
         raise AssertionError(str(found))
 
 
-def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each object, with its file and line."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        place = f"{name}:{number}"
-        try:
-            row = json.loads(line, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise BadTrace(f"{place}: this is no JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise BadTrace(f"{place}: expected an object, found {line.strip()[:40]}")
-        yield place, row
+def text_of(path: str | os.PathLike[str]) -> str:
+    """The text of a trace's file.
+
+    Raises:
+        BadTrace: it is none.
+    """
+    try:
+        return File(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadTrace(f"{os.fspath(path)}:1: this is no text in UTF-8") from None
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+@attrs.define
+class _Session:
+    """A machine that takes the steps of one session."""
+
+    header: Mapping[str, Any]
+    puppet: Puppet
+    notes: tuple[str, ...]
+    begun: bool = False
+
+    def take(self, line: Line) -> str | None:
+        """Take a line; the difference, if there is one."""
+        puppet = self.puppet
+        if line.kind == "step":
+            self._check(line)
+            self.begun = True
+            return _take(puppet, line.row)
+        if line.kind == "kept":
+            for variable, value in line.row["kept"].items():
+                self._check_kept(line, variable)
+                try:
+                    puppet.machine.keep(variable, value)
+                except IllegalEvent as error:
+                    return f"the trace says that a message sets `{variable}`; in the machine: {error}"
+        if line.kind == "end" and puppet.status != line.row["end"] and line.row["end"] not in ("closed", "failed"):
+            return f"the trace says that it ends {line.row['end']}; the machine is {puppet.status}"
+        return None
+
+    def _check(self, line: Line) -> None:
+        """Refuse a step that no machine of this page could take."""
+        step, cause, puppet, wrong = line.row, line.row["cause"], self.puppet, ""
+        if (cause == "start") == self.begun:
+            wrong = "the first step, and no other, is `start`"
+        elif cause not in ("start", "silence") and step["event"] not in puppet.machine.table.plan.alphabet:
+            wrong = f"`{step['event']}` is no event of `{puppet.definition.name}`"
+        elif cause == "start" and (odd := step.get("fields", {}).keys() - puppet.definition.variables.keys()):
+            wrong = f"`{min(odd)}` is no variable of `{puppet.definition.name}`"
+        if wrong:
+            raise BadTrace("; ".join([f"{line.place}: {wrong}", *self.notes]))
+
+    def _check_kept(self, line: Line, variable: str) -> None:
+        if variable not in self.puppet.definition.variables:
+            wrong = f"{line.place}: `{variable}` is no variable of `{self.puppet.definition.name}`"
+            raise BadTrace("; ".join([wrong, *self.notes]))
 
 
-def _check(place: str, row: Mapping[str, Any], needed: Mapping[str, type], known: Mapping[str, type]) -> None:
-    missing = [key for key in needed if key not in row]
-    if missing:
-        raise BadTrace(f"{place}: {', '.join(f'`{key}`' for key in missing)} is missing")
-    for key, kind in {**needed, **known}.items():
-        if key in row and (type(row[key]) is not kind):
-            raise BadTrace(f"{place}: `{key}` is {_WORDS.get(kind, 'a number')}, found {json.dumps(row[key])[:40]}")
+def _session(line: Line, pages: Definition | Sequence[Definition]) -> _Session:
+    header = line.row
+    if isinstance(pages, Definition):
+        definition = pages
+    else:
+        named = next((page for page in pages if page.name == header["page"]), None)
+        if named is None and header["page"] not in bundled():
+            raise BadTrace(f"{line.place}: no bundled page is called `{header['page']}`: say which page it is of")
+        definition = named or read(header["page"])
+    notes = tuple(_notes(header, definition))
+    puppet = _puppet(line.place, header, definition, notes)
+    if "from" not in header:
+        return _Session(header, puppet, notes)
+    try:
+        puppet.resume(_snapshot(header["from"], definition))
+    except (KeyError, IllegalEvent) as error:
+        wrong = f"{line.place}: `{definition.name}` cannot go on from there: {error}"
+        raise BadTrace("; ".join([wrong, *notes])) from None
+    return _Session(header, puppet, notes, begun=True)
+
+
+def _snapshot(given: Mapping[str, Any], definition: Definition) -> Snapshot:
+    clocks = {clock.name for clock in definition.clocks}
+    for what, names, known in (("clock", given["clocks"], clocks), ("state", given["calls"], definition.states)):
+        for name in names:
+            if name not in known:
+                raise KeyError(f"there is no {what} {name}")
+    return Snapshot(
+        states=tuple(given["states"]),
+        variables=given["variables"],
+        phase=cast("Any", given["phase"]),
+        clocks=tuple(given["clocks"]),
+        calls=tuple(given["calls"]),
+    )
 
 
 def _notes(header: Mapping[str, Any], definition: Definition) -> Iterator[str]:
@@ -163,27 +216,6 @@ def _puppet(place: str, header: Mapping[str, Any], definition: Definition, notes
         raise BadTrace("; ".join([f"{place}: {error.problems[0]}", *notes])) from None
 
 
-def _known(place: str, step: Mapping[str, Any], puppet: Puppet, notes: Iterable[str], *, first: bool) -> None:
-    """Refuse a step that no machine of this page could take."""
-    cause, wrong = step["cause"], ""
-    if cause not in _CAUSES:
-        wrong = f"`{cause}` is no cause: {', '.join(_CAUSES)}"
-    elif (cause == "start") != first:
-        wrong = "the first step, and no other, is `start`"
-    elif step["phase"] not in _PHASES:
-        wrong = f"`{step['phase']}` is no phase: {', '.join(_PHASES)}"
-    elif cause != "silence" and "event" not in step:
-        wrong = "`event` is missing"
-    elif cause not in ("start", "silence") and step["event"] not in puppet.machine.table.plan.alphabet:
-        wrong = f"`{step['event']}` is no event of `{puppet.definition.name}`"
-    elif cause == "start" and step["event"] != START:
-        wrong = f"the event of `start` is `{START}`"
-    elif cause == "start" and (odd := step.get("fields", {}).keys() - puppet.definition.variables.keys()):
-        wrong = f"`{min(odd)}` is no variable of `{puppet.definition.name}`"
-    if wrong:
-        raise BadTrace("; ".join([f"{place}: {wrong}", *notes]))
-
-
 def _take(puppet: Puppet, step: Mapping[str, Any]) -> str | None:
     """Take a step; the difference, if there is one."""
     cause, event, fields = step["cause"], step.get("event", ""), step.get("fields", {})
@@ -195,10 +227,7 @@ def _take(puppet: Puppet, step: Mapping[str, Any]) -> str | None:
     by = f" by {_listed(step['clauses'])}" if "clauses" in step else ""
     said = f"`{event}` is refused" if refused else f"`{event}` is taken{by}"
     try:
-        if cause == "start":
-            puppet.start(fields)
-        else:
-            puppet.step(cause, event, fields)
+        puppet.step(cause, event, fields)
     except NotThere as error:
         return f"the trace says that {said}; to the machine it cannot happen: {error}"
     except IllegalEvent as error:

@@ -52,6 +52,7 @@ def drop(driver: "Driver", _: do.Drop | None = None) -> None:
     epoch, driver.current = driver.current, None
     if epoch is not None:
         driver.gap = epoch.loss or driver.now
+        driver.traffic = (epoch.received, epoch.sent)
         driver.mail.detach(driver.gap)
         epoch.drop()
 

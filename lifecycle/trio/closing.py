@@ -40,7 +40,7 @@ async def close(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> None:
 
 def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> bool:
     """Tell a wish to end; false if the page does not take it now, or the fields do not fit."""
-    if not driver.finished and wish in driver.definition.hears:
+    if driver.begun and not driver.finished and wish in driver.definition.hears:
         try:
             driver.dispatch(Event(wish, fields))
         except IllegalEvent:

@@ -7,7 +7,7 @@ it is, never in a group. Nothing that a user awaits can be torn by cancelling it
 import contextlib
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -27,6 +27,7 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.shipped import bring
 from lifecycle.machine.step import Step
 from lifecycle.machine.tables import table_of
+from lifecycle.observe.instrument import Instrument
 from lifecycle.trio.mail.replies import MISSING, Reply
 from lifecycle.trio.pipes.pipe import Pipe, Spawn
 from lifecycle.trio.transports.dialer import Dialer, Opened, websocket_dialer
@@ -40,6 +41,7 @@ from .changes import Changes
 from .closing import close
 from .door import Door, raise_failure
 from .driver import Driver
+from .instruments import Instruments, Subject
 from .runnable import unrunnable
 
 _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
@@ -58,6 +60,7 @@ class Connection:
         transport: `trio-websocket` (the default), `websockets`, or a dialer of your own.
         tls: an ssl.SSLContext for wss://, in place of the verifying default.
         seed: for jitter; by default it is unpredictable.
+        instruments: told of each thing that happens, such as a `lifecycle.observe.Trace`.
         parameters: the page's. Durations are numbers of seconds, texts with a unit, or timedeltas; sizes bytes or text.
 
     Raises:
@@ -75,6 +78,7 @@ class Connection:
         transport: str | Dialer | None = None,
         tls: ssl.SSLContext | None = None,
         seed: int | None = None,
+        instruments: Iterable[Instrument] = (),
         **parameters: Any,
     ) -> None:
         self.definition = read(page)
@@ -90,7 +94,7 @@ class Connection:
         else:
             problems.append(f"`transport` must be a name or a dialer, not {type(transport).__name__}")
         values = parameter_values(self.definition, parameters, problems)
-        self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed))
+        self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed), instruments)
 
     @classmethod
     def accepted(
@@ -102,20 +106,30 @@ class Connection:
         asking: Asking,
         pipe: Pipe,
         subprotocol: str | None,
+        instruments: Iterable[Instrument] = (),
     ) -> Self:
         """The server's side of a connection that a client asks for; used by `Server`."""
         self = cls.__new__(cls)
         self.definition = definition
-        self._set_up(values, _no_dialer, calls, _DICE)
+        self._set_up(values, _no_dialer, calls, _DICE, instruments)
         self._driver.asked(asking, pipe, subprotocol)
         return self
 
-    def _set_up(self, values: tuple[Any, ...], dialer: Dialer, calls: object, dice: random.Random) -> None:
+    def _set_up(
+        self,
+        values: tuple[Any, ...],
+        dialer: Dialer,
+        calls: object,
+        dice: random.Random,
+        instruments: Iterable[Instrument],
+    ) -> None:
         table = table_of(self.definition)
         bring(table)
         self._driver = Driver(Machine(table, values), dialer, calls, self._step, dice)
         self._driver.over = self._over
         self._account = Account(self._driver)
+        if told := tuple(instruments):
+            self._driver.instruments = Instruments(Subject(self._driver, self._account), told)
         self._driver.mail.at_rest = self._account.at_rest
         self._door: Door | None = None
 
@@ -375,10 +389,11 @@ def open(
     transport: str | Dialer | None = None,
     tls: ssl.SSLContext | None = None,
     seed: int | None = None,
+    instruments: Iterable[Instrument] = (),
     **parameters: Any,
 ) -> Connection:
     """Open a connection: `async with lifecycle.open("websocket", url="wss://…") as connection`.
 
     Arguments and errors are those of `Connection`.
     """
-    return Connection(page, calls=calls, transport=transport, tls=tls, seed=seed, **parameters)
+    return Connection(page, calls=calls, transport=transport, tls=tls, seed=seed, instruments=instruments, **parameters)

@@ -4,11 +4,12 @@ Law: lines of stdin go out, messages go to stdout, everything about the connecti
 The end of stdin is the wish to end; what was typed before it is sent first.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
 import trio
@@ -17,6 +18,7 @@ from rich.console import Console
 from lifecycle.definition.definition import Definition
 from lifecycle.errors import ConnectionFailed, MaybeDelivered, NotSent
 from lifecycle.machine.step import Step
+from lifecycle.observe.trace import Trace
 from lifecycle.wire.inbox import Discontinuity
 
 from .connection import Connection
@@ -34,46 +36,48 @@ def run_console(page: Definition, parameters: Mapping[str, Any], trace: Path | N
     Args:
         page: what to run.
         parameters: its parameters, `url` among them.
-        trace: a file for the steps, as JSON lines; it must not exist yet or is written over.
+        trace: a file for all that happens, as `lifecycle.observe.Trace` writes it.
         as_json: whether messages and steps are printed as JSON lines.
 
     Returns:
         0, 1 if the connection has failed, 130 after Ctrl-C.
     """
-    connection = Connection(page, **parameters)
-    log = trace.open("w", encoding="utf-8") if trace is not None else None
+    with contextlib.ExitStack() as stack:
+        instruments = [stack.enter_context(Trace(trace))] if trace is not None else []
+        return _run(Connection(page, instruments=instruments, **parameters), as_json=as_json)
+
+
+def _run(connection: Connection, *, as_json: bool) -> int:
     try:
-        trio.run(_Terminal(connection, log, as_json=as_json).run)
+        trio.run(_Terminal(connection, as_json=as_json).run)
     except KeyboardInterrupt:
         return INTERRUPTED
     except ConnectionFailed as error:
         print(error, file=sys.stderr)  # noqa: T201 -- what this command is for
         return FAILED
-    finally:
-        if log is not None:
-            log.close()
     return 0
 
 
 @final
 class _Terminal:
-    def __init__(self, connection: Connection, log: IO[str] | None, *, as_json: bool) -> None:
-        self.connection, self.log, self.as_json = connection, log, as_json
+    def __init__(self, connection: Connection, *, as_json: bool) -> None:
+        self.connection, self.as_json = connection, as_json
         self.errors = Console(stderr=True, highlight=False)
         self.waiting: Status | None = None
         self.steps = connection.changes()
 
     async def run(self) -> None:
         failure: BaseException | None = None
-        async with self.connection as connection, trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch)
-            nursery.start_soon(self._count_down, connection)
-            nursery.start_soon(self._type, connection)
-            try:
-                await self._read(connection)
-            except (ConnectionFailed, KeyboardInterrupt) as error:
-                failure = error
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as watching:
+            watching.start_soon(self._watch)  # it ends by itself, when the last step was told
+            async with self.connection as connection, trio.open_nursery() as nursery:
+                nursery.start_soon(self._count_down, connection)
+                nursery.start_soon(self._type, connection)
+                try:
+                    await self._read(connection)
+                except (ConnectionFailed, KeyboardInterrupt) as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
         self._quiet()
         if failure is not None:
             raise failure
@@ -100,12 +104,8 @@ class _Terminal:
 
     async def _watch(self) -> None:
         async for step in self.steps:
-            row = _row(step)
-            if self.log is not None:
-                self.log.write(json.dumps(row) + "\n")
-                self.log.flush()
             if self.as_json:
-                self._tell({"step": row}, "")
+                self._tell({"step": _row(step)}, "")
             elif step.status != step.status_before:
                 self._say(f"{step.status}{f': {step.say or step.cause}' if step.say or step.cause else ''}")
 

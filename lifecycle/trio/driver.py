@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -21,6 +21,7 @@ from lifecycle.machine import effects as do
 from lifecycle.machine.effects import StartClock
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
+from lifecycle.machine.plan import START
 from lifecycle.machine.step import Step
 from lifecycle.trio.mail.mail import Mail
 from lifecycle.trio.pipes.pipe import Pipe
@@ -33,13 +34,15 @@ from .calls import Calls
 from .carry import carry_out, drop, mark, run_out
 from .epoch import Epoch
 from .parking import Parking
+from .telling import remember, told
 from .timers import Timers
 from .verdict import Silence, asks_for_life
 from .watch import Watch
 
+if TYPE_CHECKING:
+    from .instruments import Instruments
+
 log = logging.getLogger("lifecycle.driver")
-_TRYING = ("connecting", "authenticating", "ready")
-_CAUSES = 8
 _ON_TIME = 0.01
 """A timer that is late by so many seconds has something before it in the queue; perhaps a sign of life."""
 _CATCH_UP = 0.05
@@ -75,6 +78,8 @@ class Driver:
         emitted: what the page has told in this step.
         continuous: whether it was said what became of the stream, since the last dial.
         gap: what ended the last epoch, in words.
+        instruments: are told more than `tell`, if there are any.
+        traffic: how many messages of the last epoch came, and how many went.
         now: the event of this step, in words.
     """
 
@@ -103,12 +108,14 @@ class Driver:
         "failure",
         "finished",
         "gap",
+        "instruments",
         "machine",
         "mail",
         "now",
         "over",
         "refused",
         "timers",
+        "traffic",
         "unrouted",
         "waits",
     )
@@ -134,6 +141,8 @@ class Driver:
         self.emitted: Mapping[str, Any] = _SILENT
         self.continuous = True
         self.gap = self.now = ""
+        self.instruments: Instruments | None = None
+        self.traffic = (0, 0)
         self._tell = tell
         self._context = contextvars.copy_context()
         self._nursery: trio.Nursery | None = None
@@ -163,11 +172,21 @@ class Driver:
         self.spawn(self._run)
         Watch.of_run().join(self)
         try:
-            self.now = "the start"
-            carry_out(self, self.machine.start(self._first_values()))
+            self._start()
         except Exception as error:  # noqa: BLE001 -- a fault of ours ends the connection, and is told at its door
             self.fail(error)
         self._drain()
+
+    def _start(self) -> None:
+        self.now = "the start"
+        if self.instruments is not None:
+            self.instruments.began()
+        first, before = self._first_values(), self.machine.row
+        effects = self.machine.start(first)
+        carry_out(self, effects)
+        if self.instruments is not None:
+            event = Event(START, first, "start")
+            self.instruments.stepped(told(self, event, before), event, effects)
 
     def _first_values(self) -> dict[str, Any]:
         epoch = self.current
@@ -192,6 +211,8 @@ class Driver:
         self._queue.clear()
         self._engine.wake()
         self.over()
+        if self.instruments is not None and self._nursery is not None:
+            self.instruments.ended(self.failure)
         self.changed.wake()
 
     def fail(self, error: BaseException) -> None:
@@ -250,33 +271,20 @@ class Driver:
         try:
             effects = machine.receive(event)
         except IllegalEvent as error:
+            if self.instruments is not None:
+                self.instruments.refused(event)
             return self._not_allowed(event, error)
         if machine.stale != stale:
+            if self.instruments is not None:
+                self.instruments.stale(event)
             return None
         self.now = self._said(event)
         carry_out(self, effects)
-        path = machine.trace[-1]
-        say = str(
-            next((s for c in path.clauses if (s := self.definition.clauses[c].say)), None)
-            or event.fields.get("say")
-            or ""
-        )
-        self._remember(event, before.status, say)
-        self._tell(
-            Step(
-                time=trio.current_time(),
-                epoch=self.epoch,
-                event=event.name,
-                clauses=path.clauses,
-                before=before.leaves,
-                after=machine.states,
-                status_before=before.status,
-                status=machine.status,
-                emitted=self.emitted,
-                cause=event.words,
-                say=say,
-            )
-        )
+        step = told(self, event, before)
+        remember(self, event, step)
+        self._tell(step)
+        if self.instruments is not None:
+            self.instruments.stepped(step, event, effects)
         return None
 
     def _said(self, event: Event) -> str:
@@ -290,15 +298,6 @@ class Driver:
             slept = self._slept if self._slept_at >= heard_at else 0.0
             return f"{said}: {Silence(trio.current_time() - heard_at, self._late, slept)}"
         return event.words or event.name
-
-    def _remember(self, event: Event, before: str, say: str) -> None:
-        """Keep what `why` tells: everything that went wrong since the last ready."""
-        now = self.machine.status
-        if now == "ready" and before != "ready":
-            self.causes.clear()
-        elif event.words or say or (event.cause == "timer" and before in _TRYING and now not in _TRYING):
-            self.causes.append(" — ".join(filter(None, (say, self.now))))
-            del self.causes[:-_CAUSES]
 
     def _not_allowed(self, event: Event, error: IllegalEvent) -> IllegalEvent | None:
         if event.cause == "wish":

@@ -47,6 +47,7 @@ class Epoch:
         upgrade: what the client asks for, role server.
         heard_at: when bytes came last, by the connection's clock.
         loss: what ended it, in words.
+        received: how many messages came.
     """
 
     __slots__ = (
@@ -59,11 +60,13 @@ class Epoch:
         "_pushed",
         "_rest",
         "_roomless",
+        "_said",
         "_scope",
         "_subprotocol",
         "heard_at",
         "loss",
         "number",
+        "received",
         "token",
         "transport",
         "upgrade",
@@ -85,11 +88,17 @@ class Epoch:
         self._roomless: Parking | None = None
         self._pushed = False
         self._over = False  # its end was told
+        self.received = self._said = 0
 
     @property
     def current(self) -> bool:
         """Whether the driver still listens."""
         return self._driver.current is self
+
+    @property
+    def sent(self) -> int:
+        """How many messages were sent."""
+        return self._said + (self._driver.mail.written if self.transport is not None else 0)
 
     @property
     def receiving(self) -> bool:
@@ -177,6 +186,7 @@ class Epoch:
             return
         try:
             self.transport.send(message)
+            self._said += 1
         except trio.BrokenResourceError:  # its end is on its way, and will be told
             log.debug("%s: a frame was not sent", self._definition.name)
 
@@ -291,11 +301,14 @@ class Epoch:
                 self.transport.close(_UNREADABLE)
             self.end(ErrorEnding("protocol", str(error)))
             return
+        self.received += 1
         outcome = route(self._definition.messages.routes, value)
         mail = self._driver.mail
         if outcome.kind != "deliver" or mail.deliver(outcome, length(message)):
             for name, pick, taken in outcome.keep:
                 self._driver.machine.keep(name, taken, highest=pick.max)
+                if self._driver.instruments is not None:
+                    self._driver.instruments.kept(name)
         self._route(outcome)
 
     def _route(self, outcome: Outcome) -> None:

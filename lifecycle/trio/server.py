@@ -18,6 +18,7 @@ import trio
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
 from lifecycle.errors import ConnectionEnded, ConnectionFailed, MaybeDelivered, NotReady, NotSent
+from lifecycle.observe.instrument import Instrument
 from lifecycle.trio.pipes.listener import accept_clients, listen
 from lifecycle.trio.pipes.pipe import Pipe, SocketPipe
 from lifecycle.trio.pipes.tls import TlsPipe, check_context
@@ -42,7 +43,7 @@ Handler = Callable[[Connection], Awaitable[None]]
 _DRAINED = "drained"
 _ENDINGS = (ConnectionEnded, ConnectionFailed, NotReady, NotSent, MaybeDelivered)
 _OVER = ("closing", "closed", "failed")
-_OWN = ("handler", "host", "port", "subprotocols", "limit", "per_address", "patience", "grace")
+_OWN = ("handler", "host", "port", "subprotocols", "limit", "per_address", "patience", "grace", "instruments")
 
 
 @final
@@ -68,6 +69,7 @@ class Server:
             with 429. As many others may be there from that address. Of IPv6 a /64 counts as one address.
         patience: seconds that a client has for TLS, and as many again for its request; who is refused goes by then too.
         grace: seconds that draining waits for what the page and the handlers still do.
+        instruments: told of each thing that happens to a connection, such as a `lifecycle.observe.Trace`.
         parameters: the page's parameters, as for `open`.
 
     Attributes:
@@ -99,6 +101,7 @@ class Server:
         per_address: int | None = None,
         patience: float = 10.0,
         grace: float = 30.0,
+        instruments: Iterable[Instrument] = (),
         **parameters: Any,
     ) -> None:
         self.definition: Definition = read(page)
@@ -117,6 +120,7 @@ class Server:
         self._where = (host, port)
         self._subprotocols = tuple(subprotocols)
         self._patience, self._grace = patience, grace
+        self._instruments = tuple(instruments)
         self._admission = Admission(limit, per_address)
         self.connections: set[Connection] = set()
         self.counts: Counter[str] = self._admission.counts
@@ -193,7 +197,13 @@ class Server:
         offered = asking.upgrade.subprotocols
         subprotocol = next((name for name in self._subprotocols if name in offered), None)
         connection = Connection.accepted(
-            self.definition, self._values, self._calls, asking=asking, pipe=pipe, subprotocol=subprotocol
+            self.definition,
+            self._values,
+            self._calls,
+            asking=asking,
+            pipe=pipe,
+            subprotocol=subprotocol,
+            instruments=self._instruments,
         )
         self.connections.add(connection)
         return connection

@@ -99,6 +99,11 @@ class Mail:
         return self._sending.open
 
     @property
+    def written(self) -> int:
+        """How many messages were given to this connection."""
+        return self._sending.written
+
+    @property
     def outbox(self) -> Outbox:
         """What waits for the peer."""
         return self._sending.outbox

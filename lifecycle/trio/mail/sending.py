@@ -39,7 +39,7 @@ class Sending:
         open: whether messages may be sent now.
     """
 
-    __slots__ = ("_desk", "_sent", "_until_ready", "codec", "epoch", "open", "outbox", "pipe", "transport")
+    __slots__ = ("_desk", "_sent", "_until_ready", "codec", "epoch", "open", "outbox", "pipe", "transport", "written")
 
     def __init__(self, desk: "Mail") -> None:
         messages = desk.definition.messages
@@ -48,7 +48,7 @@ class Sending:
         self.outbox = Outbox(bounds.items, bounds.size, bounds.when_full)
         self.transport: Transport | None = None
         self.pipe: Pipe | None = None
-        self.epoch = 0
+        self.epoch = self.written = 0
         self.open = False
         self._desk, self._until_ready = desk, bounds.until_ready
         self._sent = 0
@@ -57,7 +57,7 @@ class Sending:
 
     def attach(self, transport: Transport, pipe: Pipe, epoch: int) -> None:
         """A connection is there."""
-        self.transport, self.pipe, self.epoch = transport, pipe, epoch
+        self.transport, self.pipe, self.epoch, self.written = transport, pipe, epoch, 0
         pipe.drained = self.flush
 
     def detach(self, cause: str) -> None:
@@ -104,6 +104,7 @@ class Sending:
         if self.transport is not None:
             try:
                 self.transport.send(encode(self.codec, message))
+                self.written += 1
             except trio.BrokenResourceError:
                 return
 
@@ -179,6 +180,7 @@ class Sending:
         except trio.BrokenResourceError:
             self.outbox.settle(ticket, "not_sent", "the connection was ending")
             return
+        self.written += 1
         ticket.end = pipe.given
         self.outbox.framed(ticket, pipe.sent)
 

@@ -1,0 +1,22 @@
+"""What watches connections from outside, and changes nothing of them.
+
+Instrument   told of every step; the base of the others       instrument
+Trace        writes every step to a file, as JSON lines       trace
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .instrument import Instrument
+    from .trace import Trace
+
+_LATER = {"Instrument": "instrument", "Trace": "trace"}
+
+__all__ = ["Instrument", "Trace"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"lifecycle.observe.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'lifecycle.observe' has no attribute {name!r}")

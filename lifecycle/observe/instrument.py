@@ -1,0 +1,88 @@
+"""What is told of each thing that happens to a connection, as it happens.
+
+Law: an instrument is called in the middle of a step, so it does not wait, and does nothing to the connection. What
+it raises costs nobody but itself: it is logged once, and told nothing more by that connection.
+"""
+
+from typing import Any, Protocol
+
+from lifecycle.machine.effects import Effect, StartClock
+from lifecycle.machine.events import Event
+from lifecycle.machine.machine import Machine
+from lifecycle.machine.step import Step
+
+
+class Observed(Protocol):
+    """What an instrument may look at; one a connection."""
+
+    @property
+    def machine(self) -> Machine:
+        """Its page, and where it stands: states, variables, parameters; to be looked at only."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """One of the nine statuses; `closed` and `failed` also where it was ended from outside."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Which dial it is, counted from 1; 0 before the first."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """What went wrong since the last ready, in words."""
+        ...
+
+    @property
+    def counters(self) -> Any:
+        """What was counted since it began; see `lifecycle.Connection.counters`."""
+        ...
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """How many messages of this epoch came, and how many went; handshakes and pings left out."""
+        ...
+
+    def length(self, started: StartClock) -> float:
+        """How many seconds a clock runs that was just started; of a backoff, those that the dice gave."""
+        ...
+
+
+class Instrument:
+    """Does nothing; say in a subclass what you want to hear.
+
+    Times are seconds of the connection's clock, which has no date; `began` says which date that is.
+    """
+
+    def began(self, connection: Observed, at: float, wall: float) -> None:
+        """A connection begins; nothing has happened yet.
+
+        Args:
+            connection: which.
+            at: now, by its clock.
+            wall: now, in seconds since 1970.
+        """
+
+    def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[Effect, ...]) -> None:
+        """The page took an event, and what it asked for was done. The first one is `@start`.
+
+        Args:
+            connection: which.
+            step: what happened, in the page's words.
+            event: what was taken, with its fields; among them may be secrets.
+            effects: what was done; a clock that starts and stops is one.
+        """
+
+    def refused(self, connection: Observed, event: Event, at: float) -> None:
+        """The page did not allow an event; nothing has changed."""
+
+    def stale(self, connection: Observed, event: Event, at: float) -> None:
+        """An event came whose dial, clock or call was gone; nothing has changed."""
+
+    def kept(self, connection: Observed, variable: str, at: float) -> None:
+        """A message moved a variable, such as a cursor, on its way to the user."""
+
+    def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
+        """A connection has ended; with the fault, if it was one of ours."""

@@ -1,0 +1,58 @@
+"""Values of a connection as JSON can hold them, and as anybody may read them.
+
+Law: a secret is shown as `<secret>`: by its type, and wherever the text of a known one stands in another text.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from lifecycle.definition.backoff import Backoff
+from lifecycle.definition.literal import Secret
+
+HIDDEN = repr(Secret())
+
+
+def plain(value: Any, secrets: Iterable[Secret] = ()) -> Any:
+    """A value as JSON can hold it.
+
+    Args:
+        value: of an event, a parameter or a variable.
+        secrets: texts that are to be hidden in other texts.
+
+    Returns:
+        Bytes are told by their number, numbers that are none (NaN, infinity) are None.
+    """
+    match value:
+        case Secret():
+            return HIDDEN
+        case str():
+            return hushed(value, secrets)
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case float() if not math.isfinite(value):
+            return None
+        case None | bool() | int() | float():
+            return value
+        case Backoff():
+            return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(Backoff)}
+        case Mapping():
+            return {hushed(str(name), secrets): plain(part, secrets) for name, part in value.items()}
+        case list() | tuple():
+            return [plain(part, secrets) for part in value]
+    return f"<{type(value).__name__}>"
+
+
+def hushed(text: str, secrets: Iterable[Secret]) -> str:
+    """A text without the secrets that stand in it."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return str(text)
+
+
+def without_query(url: str) -> str:
+    """A URL without what travels in its query."""
+    path, mark, _ = url.partition("?")
+    return f"{path}?…" if mark else path

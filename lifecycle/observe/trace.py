@@ -1,0 +1,211 @@
+"""Every step of connections as JSON lines, to be read, replayed and merged.
+
+Law: a line says what happened and never a secret. A file holds whole sessions, or goes on where an earlier one was
+put aside: each can be replayed alone. What it takes on disk is bounded.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, final
+
+import attrs
+
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.literal import Secret
+from lifecycle.machine import effects as do
+from lifecycle.machine.effects import Effect
+from lifecycle.machine.events import Event
+from lifecycle.machine.machine import Machine
+from lifecycle.machine.step import Step
+
+from .instrument import Instrument, Observed
+from .plain import hushed, plain, without_query
+
+VERSION: Final = 1
+MOST: Final = 64 * 1024 * 1024
+_DIGITS: Final = 6
+
+
+@attrs.frozen
+class _Session:
+    """One connection's; `moved` is what to add to its clock to have seconds since 1970."""
+
+    name: str
+    moved: float
+    guarded: bool
+
+    def secrets(self, machine: Machine) -> tuple[Secret, ...]:
+        if not self.guarded:
+            return ()
+        return tuple(each for each in (*machine.parameters, *machine.variables) if isinstance(each, Secret) and each)
+
+    def header(self, connection: Observed, at: float) -> dict[str, Any]:
+        machine, page = connection.machine, connection.machine.definition
+        values = dict(zip(page.parameters, machine.parameters, strict=True))
+        secrets = self.secrets(machine)
+        parameters = {
+            name: without_query(value) if page.parameters[name].kind == "url" and value else plain(value, secrets)
+            for name, value in values.items()
+            if page.parameters[name].kind != "secret"
+        }
+        date = datetime.fromtimestamp(at + self.moved, UTC).isoformat(timespec="milliseconds")
+        about = {"page": page.name, "hash": page.hash, "parameters": parameters}
+        return {"trace": VERSION, "session": self.name, **about, "at": _short(at), "date": date}
+
+
+@final
+class Trace(Instrument):
+    """A file of traces; one may serve many connections.
+
+    Lines: a header, `{"trace": 1, "session", "page", "hash", "parameters", "at", "date"}`, with `"from"` where a file
+    goes on; then a step each, `{"session", "at", "epoch", "cause", "event", "fields", "clauses", "states", "status",
+    "phase", "effects", "timers", "in", "out"}`, with `"refused": true` where the page did not take it; and besides
+    `{"kept"}`, `{"stale"}` and `{"end"}`.
+
+    Args:
+        path: of the file. One that is there is put aside, as `<path>.1`.
+        most: bytes. A longer file is put aside, and another begins; the one before that is lost.
+        session: what a session is called in each line: a text, or a function of the connection. By default they are
+            numbered.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: there is no room.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        most: int = MOST,
+        session: str | Callable[[Observed], str] | None = None,
+    ) -> None:
+        if most < 1:
+            raise ValueError(f"`most` must be at least 1 byte, not {most}")
+        self.path = Path(path)
+        self._most, self._name = most, session
+        self._sessions: dict[Observed, _Session] = {}
+        self._begun = 0
+        self._open()
+
+    def close(self) -> None:
+        """Write no more. Again is no harm."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    # -- told by connections
+
+    def began(self, connection: Observed, at: float, wall: float) -> None:
+        """A session begins."""
+        self._begun += 1
+        named = self._name(connection) if callable(self._name) else self._name
+        session = _Session(named or str(self._begun), wall - at, _guarded(connection.machine.definition))
+        self._sessions[connection] = session
+        self._write(session.header(connection, at))
+
+    def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[Effect, ...]) -> None:
+        """A step was taken."""
+        came, went = connection.traffic
+        timers = {
+            each.clock.name: plain(connection.length(each)) if isinstance(each, do.StartClock) else None
+            for each in effects
+            if isinstance(each, do.StartClock | do.StopClock)
+        }
+        row = self._row(connection, event, step.time) | {
+            "clauses": step.clauses,
+            "effects": [effect.word for effect, _ in connection.machine.trace[-1].effects],
+            "in": came,
+            "out": went,
+        }
+        self._write(row | ({"timers": timers} if timers else {}))
+
+    def refused(self, connection: Observed, event: Event, at: float) -> None:
+        """The page did not take an event."""
+        self._write(self._row(connection, event, at) | {"refused": True})
+
+    def stale(self, connection: Observed, event: Event, at: float) -> None:
+        """An event came too late."""
+        session = self._sessions[connection]
+        self._write({"session": session.name, "at": _short(at), "stale": event.name, "cause": event.cause})
+
+    def kept(self, connection: Observed, variable: str, at: float) -> None:
+        """A message moved a variable."""
+        session, machine = self._sessions[connection], connection.machine
+        value = machine.variables[list(machine.definition.variables).index(variable)]
+        kept = {variable: plain(value, session.secrets(machine))}
+        self._write({"session": session.name, "at": _short(at), "kept": kept})
+
+    def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
+        """A session has ended."""
+        session = self._sessions.pop(connection)
+        why = hushed(connection.why, session.secrets(connection.machine))
+        row = {"session": session.name, "at": _short(at), "end": connection.status, "why": why}
+        row["counters"] = attrs.asdict(connection.counters)
+        self._write(row | ({"failure": type(failure).__name__} if failure is not None else {}))
+
+    def _row(self, connection: Observed, event: Event, at: float) -> dict[str, Any]:
+        session, machine = self._sessions[connection], connection.machine
+        secrets = session.secrets(machine)
+        words = hushed(event.words, secrets)
+        return {
+            "session": session.name,
+            "at": _short(at),
+            "epoch": connection.epoch,
+            "cause": event.cause,
+            "event": event.name,
+            "fields": plain(event.fields, secrets),
+            "states": machine.states,
+            "status": machine.status,
+            "phase": machine.phase,
+        } | ({"words": words} if words else {})
+
+    # -- the file
+
+    def _open(self) -> None:
+        if self.path.exists():
+            self.path.replace(f"{self.path}.1")
+        # a line is written as a whole, so that a crash loses none
+        self._file = self.path.open("w", encoding="utf-8", buffering=1)
+        self._size = 0
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+        self._file.write(line)
+        self._size += len(line)
+        if self._size > self._most:
+            self._put_aside(row["at"])
+
+    def _put_aside(self, at: float) -> None:
+        self._file.close()
+        self._open()
+        for connection, session in self._sessions.items():
+            machine = connection.machine
+            row = session.header(connection, at)
+            if machine.row.states:
+                snapshot = attrs.asdict(machine.snapshot())
+                row["from"] = plain(snapshot, session.secrets(machine)) | {"status": machine.status}
+            line = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+            self._file.write(line)
+            self._size += len(line)
+
+
+def _guarded(page: Definition) -> bool:
+    """Whether a page knows secrets at all."""
+    return (
+        any(each.kind == "secret" for each in page.parameters.values())
+        or any(each.initial == "secret" for each in page.variables.values())
+        or any("secret" in call.returns.values() for call in page.calls.values())
+    )
+
+
+def _short(at: float) -> float:
+    return round(at, _DIGITS)

@@ -1,0 +1,138 @@
+"""A trace as its lines: JSON objects, each checked before anybody believes it.
+
+Law: what is no trace is refused with its file and line, and never guessed. Several sessions may share a file; each
+begins with a header.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from lifecycle.errors import LifecycleError
+from lifecycle.machine.plan import START
+
+VERSION = 1
+Kind = Literal["header", "step", "kept", "stale", "end"]
+_CAUSES = ("start", "wish", "opened", "closed", "end", "message", "heard", "timer", "call", "silence")
+_PHASES = ("none", "dialing", "open", "half-open", "closing")
+_WORDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
+_SESSION: Mapping[str, type] = {"session": str}
+_NEEDED: Mapping[Kind, Mapping[str, type]] = {
+    "header": {"trace": int, "page": str, "hash": str, "parameters": dict},
+    "step": {"cause": str, "states": list, "status": str, "phase": str},
+    "kept": {"kept": dict},
+    "stale": {"stale": str, "cause": str},
+    "end": {"end": str},
+}
+_KNOWN: Mapping[Kind, Mapping[str, type]] = {
+    "header": {"law": str, "what": str, "from": dict, "date": str},
+    "step": {"event": str, "fields": dict, "clauses": list, "effects": list, "refused": bool, "words": str},
+    "kept": {},
+    "stale": {},
+    "end": {"why": str},
+}
+_FROM: Mapping[str, type] = {"states": list, "variables": dict, "phase": str, "clocks": list, "calls": list}
+
+
+class BadTrace(LifecycleError):
+    """A file that is no trace, or not one of this page."""
+
+    side = "caller"
+
+
+@attrs.frozen
+class Line:
+    """One line of a trace.
+
+    Attributes:
+        place: its file and number.
+        kind: what it tells.
+        session: whose it is; empty in a trace of one that has no name. The second of a name is `name (2)`.
+        row: as it stands there.
+    """
+
+    place: str
+    kind: Kind
+    session: str
+    row: Mapping[str, Any]
+
+    @property
+    def at(self) -> float:
+        """When, in seconds of its session's clock; 0 where it is not said."""
+        at = self.row.get("at", 0.0)
+        return float(at) if isinstance(at, int | float) and not isinstance(at, bool) else 0.0
+
+
+def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
+    """Read a trace, line by line; those that are empty are left out.
+
+    Args:
+        lines: of the file.
+        name: what sentences call it.
+
+    Raises:
+        BadTrace: a line is no JSON, is of another version, lacks something, or comes before its header.
+    """
+    known: dict[str, int] = {}
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        line = _line(f"{name}:{number}", text, first=not known)
+        if line.kind == "header":
+            known[line.session] = known.get(line.session, 0) + 1
+        elif line.session not in known:
+            raise BadTrace(f"{line.place}: the session `{line.session}` has no header before this")
+        again = known[line.session]
+        yield line if again == 1 else attrs.evolve(line, session=f"{line.session} ({again})")
+    if not known:
+        _check(f"{name}:1", {}, _NEEDED["header"], {})
+
+
+def _line(place: str, text: str, *, first: bool) -> Line:
+    try:
+        row = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadTrace(f"{place}: this is no JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise BadTrace(f"{place}: expected an object, found {text.strip()[:40]}")
+    marks: Mapping[str, Kind] = {"trace": "header", "kept": "kept", "stale": "stale", "end": "end"}
+    kind: Kind = "header" if first else next((kind for mark, kind in marks.items() if mark in row), "step")
+    _check(place, row, _NEEDED[kind], {**_KNOWN[kind], **_SESSION})
+    if kind == "header":
+        if row["trace"] != VERSION:
+            raise BadTrace(f"{place}: a trace of version {row['trace']}; this reads version {VERSION}")
+        if "from" in row:
+            _check(place, row["from"], _FROM, {})
+    elif kind == "step":
+        wrong = _wrong(row)
+        if wrong:
+            raise BadTrace(f"{place}: {wrong}")
+    return Line(place, kind, row.get("session", ""), row)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _check(place: str, row: Mapping[str, Any], needed: Mapping[str, type], known: Mapping[str, type]) -> None:
+    missing = [key for key in needed if key not in row]
+    if missing:
+        raise BadTrace(f"{place}: {', '.join(f'`{key}`' for key in missing)} is missing")
+    for key, kind in {**needed, **known}.items():
+        if key in row and (type(row[key]) is not kind):
+            raise BadTrace(f"{place}: `{key}` is {_WORDS.get(kind, 'a number')}, found {json.dumps(row[key])[:40]}")
+
+
+def _wrong(row: Mapping[str, Any]) -> str:
+    """What no machine of any page could take, in words."""
+    if row["cause"] not in _CAUSES:
+        return f"`{row['cause']}` is no cause: {', '.join(_CAUSES)}"
+    if row["phase"] not in _PHASES:
+        return f"`{row['phase']}` is no phase: {', '.join(_PHASES)}"
+    if row["cause"] != "silence" and "event" not in row:
+        return "`event` is missing"
+    if row["cause"] == "start" and row["event"] != START:
+        return f"the event of `start` is `{START}`"
+    return ""

@@ -1,0 +1,23 @@
+"""The Python of the howtos runs as it stands there, in an empty folder; blocks of one page share their names."""
+
+import re
+
+import pytest
+
+from .derive import ROOT
+
+RUN = ("see-what-happened.md",)
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_blocks_of_a_howto_run(page, tmp_path, monkeypatch):
+    """One after the other; what is a test is called."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "howto"}
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/howto" / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)  # noqa: S102 -- it is our own page
+    for name, value in list(names.items()):
+        if name.startswith("test_"):
+            value()

@@ -1,0 +1,211 @@
+"""A trace says what happened, never a secret; whatever part of it a file holds can be replayed."""
+
+import json
+from typing import Any
+
+import pytest
+import trio
+
+import lifecycle
+from lifecycle.definition.literal import Secret
+from lifecycle.definition.read import read_text
+from lifecycle.observe import Trace
+from lifecycle.observe.plain import plain
+from lifecycle.testing import replays
+from lifecycle.testing.peer import Peer
+from lifecycle.testing.replay import replay
+
+URL = "ws://peer.test/chat?key=hush-query"
+PASSWORD = "hush-password"
+
+GUARDED = """
+lifecycle: 1
+page: guarded
+role: client
+parameters:
+  password: {secret: required}
+variables:
+  ticket: {kept: secret}
+  proof:  {kept: secret}
+  cursor: {kept: number}
+hears: {connect: {}, disconnect: {}}
+good: {open: [accepted]}
+calls:
+  sign: {takes: {password: secret}, returns: {proof: secret}, timeout: 5 s}
+causes:
+  - {otherwise: true, is: lost.network}
+messages:
+  codec: json
+  routes:
+    - {match: {t: accepted}, raise: accepted, fields: {ticket: ticket}}
+    - {match: {t: news}, keep: {cursor: {max: n}}, deliver: n}
+  frames:
+    hello: {t: hello, proof: =proof}
+states:
+  idle: {status: idle, needs: none, rest: true, ignore: [disconnect]}
+  online:
+    use: connection
+    fill:
+      up:
+        states:
+          signing:
+            call: {sign: {password: =password}}
+            clauses:
+              G1: {on: done, do: [{set: {proof: =event.proof}}, {send: hello}], to: greeting}
+              G2: {on: failed, to: closed}
+          greeting:
+            clauses:
+              G3: {on: accepted, do: {set: {ticket: =event.ticket}}, to: there}
+              G4: {after: 5 s, to: closed}
+          there: {status: ready, rest: true}
+    clauses:
+      G5: {on: done, to: closed}
+      G6: {on: lost, to: closed}
+  closed: {status: closed, needs: none, final: done}
+clauses:
+  G7: {on: connect, to: online}
+  G8: {on: disconnect, to: closed}
+"""
+
+
+def rows(path) -> list[dict[str, Any]]:
+    """The lines of a file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+async def test_a_day_with_a_reconnect_replays_without_a_difference(tmp_path):
+    """What a real driver has done, the machine does again, step by step."""
+    file = tmp_path / "day.jsonl"
+    async with Peer() as peer:
+        peer.refuse(3)
+        with Trace(file) as trace:
+            async with lifecycle.open(
+                "websocket", url=URL, token=PASSWORD, instruments=[trace], transport=peer.dialer, seed=1
+            ) as connection:
+                await connection.ready()
+                await trio.sleep(3600)
+                peer.link.drop()
+                await trio.sleep(100)
+    replays(file)
+    told = rows(file)
+    assert told[-1]["end"] == "closed"
+    assert told[-1]["counters"]["dials"] == 5
+    assert len(told) > 300  # the heartbeat of an hour
+    assert "hush" not in file.read_text()
+
+
+async def test_every_step_says_what_it_was(tmp_path):
+    """Event, cause, clauses, states, effects, and the clocks that start and stop with it."""
+    file = tmp_path / "one.jsonl"
+    async with Peer() as peer:
+        with Trace(file, session="me") as trace:
+            async with lifecycle.open("websocket", url=URL, instruments=[trace], transport=peer.dialer) as connection:
+                await connection.ready()
+    header, start, connect, opened = rows(file)[:4]
+    assert header["parameters"]["url"] == "ws://peer.test/chat?…"
+    assert (header["trace"], header["session"], header["page"]) == (1, "me", "websocket")
+    assert (start["cause"], start["event"], start["states"]) == ("start", "@start", ["idle"])
+    assert (connect["clauses"], connect["effects"], connect["phase"]) == (["WS7"], ["open"], "dialing")
+    assert connect["timers"] == {"timer.online.dialing.connect_timeout": 10.0}
+    assert opened["timers"]["timer.online.dialing.connect_timeout"] is None
+    assert {row["session"] for row in rows(file)} == {"me"}
+
+
+class Calls:
+    """What the guarded page calls."""
+
+    async def sign(self, *, password):
+        return {"proof": "hush-proof"}
+
+
+async def greet(connection: lifecycle.Connection) -> None:
+    """The server's part: a ticket that is secret, then numbers."""
+    async for message in connection:
+        if '"hello"' in message:
+            connection.post('{"t": "accepted", "ticket": "hush-ticket"}')
+            connection.post('{"t": "news", "n": 7}')
+
+
+async def test_secrets_are_hidden_by_their_type(tmp_path):
+    """Of parameters, of what calls return, and of what a message brings for a secret variable."""
+    file = tmp_path / "guarded.jsonl"
+    page = read_text(GUARDED)
+    async with Peer(handler=greet) as peer:
+        with Trace(file) as trace:
+            async with lifecycle.open(
+                page, url=URL, password=PASSWORD, calls=Calls(), instruments=[trace], transport=peer.dialer
+            ) as connection:
+                await connection.ready()
+                assert await anext(connection) == 7
+                assert connection.variables["ticket"] == "hush-ticket"
+    text = file.read_text(encoding="utf-8")
+    assert "hush" not in text
+    assert any(row.get("kept") == {"cursor": 7} for row in rows(file))
+    assert [row["fields"] for row in rows(file) if row.get("event") == "done.online.up.signing"] == [
+        {"proof": "<secret>"}
+    ]
+    assert [row["fields"] for row in rows(file) if row.get("event") == "accepted"] == [{"ticket": "<secret>"}]
+    assert replay(text.split("\n"), page).difference is None
+
+
+async def test_a_long_trace_is_put_aside_and_each_file_replays_alone(tmp_path):
+    """A file is bounded; the next one begins where the session stands."""
+    file = tmp_path / "long.jsonl"
+    async with Peer() as peer:
+        with Trace(file, most=20_000) as trace:
+            async with lifecycle.open("websocket", url=URL, instruments=[trace], transport=peer.dialer) as connection:
+                await connection.ready()
+                await trio.sleep(7200)
+    older = tmp_path / "long.jsonl.1"
+    assert sorted(tmp_path.iterdir()) == [file, older]
+    assert older.stat().st_size < 21_000
+    begun = rows(file)[0]
+    assert begun["from"]["states"][:1] == [""]
+    assert begun["from"]["status"] == "ready"
+    replays(file)
+    replays(older)
+
+
+async def test_two_connections_share_a_file(tmp_path):
+    """Each is a session of its own, and each is replayed by a machine of its own."""
+    file = tmp_path / "two.jsonl"
+    async with Peer() as peer:
+        with Trace(file) as trace:
+            options = {"url": URL, "instruments": [trace], "transport": peer.dialer}
+            async with lifecycle.open("websocket", **options) as one, lifecycle.open("websocket", **options) as other:
+                await one.ready()
+                await other.ready()
+    done = replay(file.read_text().split("\n"))
+    assert (done.difference, done.sessions) == (None, 2)
+
+
+def test_a_file_that_is_there_is_put_aside(tmp_path):
+    """Whoever starts again does not lose what he had."""
+    file = tmp_path / "old.jsonl"
+    file.write_text("old", encoding="utf-8")
+    Trace(file).close()
+    assert (tmp_path / "old.jsonl.1").read_text(encoding="utf-8") == "old"
+
+
+def test_a_trace_without_room_is_refused(tmp_path):
+    """A bound of nothing is a mistake; no file is made."""
+    with pytest.raises(ValueError, match="at least 1 byte"):
+        Trace(tmp_path / "none.jsonl", most=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Secret("hush"), "<secret>"),
+        ("so hush it is", "so <secret> it is"),
+        (b"12345", "<5 bytes>"),
+        (float("nan"), None),
+        (float("inf"), None),
+        ({"a": [1, True, None, Secret("x")]}, {"a": [1, True, None, "<secret>"]}),
+        (object(), "<object>"),
+    ],
+)
+def test_values_are_plain(value, shown):
+    """JSON can hold each, and nobody learns a secret from one."""
+    assert plain(value, (Secret("hush"),)) == shown
