@@ -41,6 +41,8 @@ log = logging.getLogger("lifecycle.server")
 Handler = Callable[[Connection], Awaitable[None]]
 
 _DRAINED = "drained"
+_MOMENT = 1.0
+"""Seconds in which a connection whose peer has said goodbye is over."""
 _ENDINGS = (ConnectionEnded, ConnectionFailed, NotReady, NotSent, MaybeDelivered)
 _OVER = ("closing", "closed", "failed")
 _OWN = ("handler", "host", "port", "subprotocols", "limit", "per_address", "patience", "grace", "instruments")
@@ -227,7 +229,7 @@ class Server:
                 await self._handler(connection)
             except* _ENDINGS as group:
                 # while it stands these tell of something else, such as another connection
-                if connection.status not in _OVER:
+                if not await _ended(connection):
                     raise
                 log.info("%s: a connection ended: %s", self.definition.name, alone(group))
 
@@ -344,6 +346,15 @@ def serve(page: PageLike, handler: Handler | None = None, *, port: int, **settin
     Arguments and errors are those of `Server`.
     """
     return Server(page, handler, port=port, **settings)
+
+
+async def _ended(connection: Connection) -> bool:
+    """Whether a connection has ended, or is about to: what its peer said before is still read then."""
+    changes = connection.changes()
+    with trio.move_on_after(_MOMENT):
+        while connection.status not in _OVER:
+            await anext(changes, None)
+    return connection.status in _OVER
 
 
 def _wrong(limit: Any, per_address: Any, patience: Any, grace: Any) -> Iterator[str]:

@@ -312,6 +312,19 @@ async def test_a_handler_that_stays_is_ended_after_the_grace(transport: str) -> 
             await server.drain()
 
 
+async def test_a_client_that_says_something_and_goes_crashes_nobody(transport: str) -> None:
+    """The handler answers while the goodbye is there already: the connection is ending, and that is all."""
+    async with lifecycle.serve("websocket-server", echo, port=0, transport=transport) as server:
+        for _ in range(20):
+            async with client(server) as connection:
+                await connection.ready(5)
+                for number in range(3):
+                    await connection.send(str(number))
+        while server.connections:  # noqa: ASYNC110 -- nothing tells of it
+            await trio.sleep(0.01)
+        assert server.counts == {"accepted": 20}
+
+
 async def test_a_handler_that_fails_ends_its_client_only(caplog: pytest.LogCaptureFixture) -> None:
     """Its error is logged and counted; the next client is served."""
 
