@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from .trio.connection import Connection, open
     from .trio.server import Server, serve
     from .wire.inbox import Discontinuity
+    from .wire.monitor import monitor
 
 _LATER = {
     "Connection": "lifecycle.trio.connection",
     "Definition": "lifecycle.definition.definition",
     "Discontinuity": "lifecycle.wire.inbox",
+    "monitor": "lifecycle.wire.monitor",
     "open": "lifecycle.trio.connection",
     "Server": "lifecycle.trio.server",
     "read": "lifecycle.definition.read",
@@ -72,6 +74,7 @@ __all__ = [
     "RequestUnsupported",
     "Server",
     "WrongParameters",
+    "monitor",
     "open",
     "read",
     "serve",

@@ -12,9 +12,11 @@ from typing import Any
 import click
 
 from .cli_compare import diff, replay
+from .cli_monitor import monitor
 from .cli_pages import BAD, FAILED, GOOD, pages
 from .cli_pages import parameters as parsed
 from .cli_proof import certify, check, vectors
+from .cli_stubs import stubs
 from .definition.read import read
 from .errors import LifecycleError, PageError, WrongParameters
 
@@ -31,7 +33,7 @@ def cli() -> None:
     """
 
 
-for _command in (check, certify, diff, vectors, replay):
+for _command in (check, certify, diff, vectors, replay, monitor, stubs):
     cli.add_command(_command)
 
 

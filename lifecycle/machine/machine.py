@@ -207,12 +207,9 @@ class Machine:
             IllegalEvent: a variable cannot take its value. The machine is as it was.
             KeyError: the page has no such state, or a variable is missing; as above.
         """
-        given, stored = snapshot.variables, self._stored
         row = self.table.row(tuple(self.table.plan.number[path] for path in snapshot.states))
         try:
-            self.variables = tuple(
-                stored(name, given[name]) if given[name] is not None else None for name in self.definition.variables
-            )
+            self.variables = tuple(self._stood(name, snapshot.variables[name]) for name in self.definition.variables)
         except OutOfRange as error:
             raise self._illegal("start", str(error)) from None
         self.row, self.phase = row, snapshot.phase
@@ -246,6 +243,11 @@ class Machine:
     def _stored(self, name: str, value: Any) -> Any:
         variable = self.definition.variables[name]
         return store(name, variable)(value, *(self.value(getattr(variable, end)) for end in ("min", "max")))
+
+    def _stood(self, name: str, value: Any) -> Any:
+        stored = None if value is None else self._stored(name, value)
+        # a first value may lie outside the range that later ones are held to
+        return stored if self.definition.variables[name].kind == "kept" else value
 
     def _first(self, event: Event) -> tuple[tuple[Any, ...], Path, tuple[Any, ...]]:
         """A step that was not recorded yet; names outside the page never reach the chart."""

@@ -17,6 +17,7 @@ from lifecycle.wire.inbox import Discontinuity
 
 from .demo_account import Account, Tally
 from .demo_faults import DIALS, FAULTS, HEARTBEAT, ServerProcess
+from .proxy import Proxy
 
 EVERY = 0.05
 MINUTE = 60.0
@@ -97,7 +98,8 @@ async def run(seconds: float, seed: int, screen: Screen) -> Result:
         server = ServerProcess(nursery, lambda told: _reported(account, told))
         await server.start()
         try:
-            result = await _Demo(account, server, screen, seed).run(seconds)
+            async with Proxy(f"ws://127.0.0.1:{server.port}/") as proxy:
+                result = await _Demo(account, server, proxy, screen, seed).run(seconds)
         finally:
             with trio.CancelScope(shield=True):
                 await server.kill()
@@ -113,8 +115,8 @@ def _reported(account: Account, told: dict[str, Any]) -> None:
 
 
 class _Demo:
-    def __init__(self, account: Account, server: ServerProcess, screen: Screen, seed: int) -> None:
-        self.account, self.server, self.screen, self.seed = account, server, screen, seed
+    def __init__(self, account: Account, server: ServerProcess, proxy: Proxy, screen: Screen, seed: int) -> None:
+        self.account, self.server, self.proxy, self.screen, self.seed = account, server, proxy, screen, seed
         self.dials: list[float] = []
         self.number = 0
         self.sending = trio.CancelScope()
@@ -122,8 +124,7 @@ class _Demo:
     async def run(self, seconds: float) -> Result:
         began = trio.current_time()
         faults: list[Fault] = []
-        url = f"ws://127.0.0.1:{self.server.port}/"
-        async with open("websocket", url=url, seed=self.seed, **PARAMETERS) as connection:
+        async with open("websocket", url=self.proxy.url, seed=self.seed, **PARAMETERS) as connection:
             self.screen.begin(connection, self.seed)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, connection)
@@ -163,7 +164,7 @@ class _Demo:
     async def _fault(self, connection: Connection, name: str) -> Fault:
         self.screen.fault(name)
         began, epoch, least = trio.current_time(), connection.epoch, DIALS.get(name, 1)
-        await FAULTS[name](self.server)
+        await FAULTS[name](self.server, self.proxy)
         with trio.move_on_after(_READY_WITHIN):
             while connection.status != "ready" or connection.epoch < epoch + least:  # noqa: ASYNC110
                 await trio.sleep(0.01)

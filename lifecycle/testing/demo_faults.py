@@ -1,6 +1,7 @@
-"""What the demo does to its server, and how: signals, orders, and being gone.
+"""What the demo does to its connection: faults of the network, by the proxy, and of the server: signals and orders.
 
-Law: every fault is real. Nothing in the client knows of it; the server is another process.
+Law: every fault is real. The proxy stands on a real socket, the server is another process, and nothing in the client
+knows of either.
 """
 
 import json
@@ -10,6 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, final
 
 import trio
+
+from .proxy import Proxy
+from .schedule import Fault
 
 HEARTBEAT = 1.0
 """The demo's heartbeat_after and heartbeat_wait, in seconds."""
@@ -71,57 +75,72 @@ class ServerProcess:
             self._process.send_signal(number)
 
 
-async def refused(server: ServerProcess) -> None:
-    """The server is gone for a while, and dials are refused."""
-    await server.kill()
+async def refused(_: ServerProcess, proxy: Proxy) -> None:
+    """The connection is reset, and for a while dials are refused."""
+    proxy.inject(Fault(kind="refuse", lasts=1.0))
+    proxy.inject(Fault(kind="reset"))
     await trio.sleep(1.0)
-    await server.start()
 
 
-async def busy(server: ServerProcess) -> None:
-    """The server restarts, and refuses the first dials with 503 and Retry-After."""
-    await server.order(refuse=2, close=1013)
+async def busy(_: ServerProcess, proxy: Proxy) -> None:
+    """A gateway says goodbye, and refuses the first dials with 503 and Retry-After."""
+    proxy.inject(Fault(kind="status", status=503, retry_after=1, times=2))
+    proxy.inject(Fault(kind="close", code=1013))
 
 
-async def slammed(server: ServerProcess) -> None:
+async def slammed(server: ServerProcess, _: Proxy) -> None:
     """The server accepts, and closes at once, three times."""
     await server.order(slam=3, close=1011)
 
 
-async def half_open(server: ServerProcess) -> None:
-    """The peer stops answering, and nothing says so."""
-    server.pause()
-    await trio.sleep(2 * HEARTBEAT + 1.0)
-    server.resume()
+async def half_open(_: ServerProcess, proxy: Proxy) -> None:
+    """Nothing passes any more, and nothing says so."""
+    lasts = 2 * HEARTBEAT + 1.0
+    proxy.inject(Fault(kind="half-open", lasts=lasts))
+    await trio.sleep(lasts)
 
 
-async def restarted(server: ServerProcess) -> None:
-    """The server closes with 1012."""
-    await server.order(close=1012)
+async def restarted(_: ServerProcess, proxy: Proxy) -> None:
+    """The connection is closed with 1012."""
+    proxy.inject(Fault(kind="close", code=1012))
 
 
-async def stalled(server: ServerProcess) -> None:
+async def reset(_: ServerProcess, proxy: Proxy) -> None:
+    """The connection is reset."""
+    proxy.inject(Fault(kind="reset"))
+
+
+async def slow(_: ServerProcess, proxy: Proxy) -> None:
+    """The network is slow for a while."""
+    proxy.inject(Fault(kind="delay", by=0.2 * HEARTBEAT, lasts=1.0))
+    proxy.inject(Fault(kind="throttle", rate=4096, lasts=1.0))
+    await trio.sleep(1.0)
+
+
+async def stalled(server: ServerProcess, _: Proxy) -> None:
     """The peer is slow for a while, and then goes on."""
     server.pause()
     await trio.sleep(0.7 * HEARTBEAT)
     server.resume()
 
 
-async def killed(server: ServerProcess) -> None:
+async def killed(server: ServerProcess, _: Proxy) -> None:
     """The server is killed, and comes back."""
     await server.kill()
     await trio.sleep(0.3)
     await server.start()
 
 
-FAULTS: dict[str, Callable[[ServerProcess], Awaitable[None]]] = {
+FAULTS: dict[str, Callable[[ServerProcess, Proxy], Awaitable[None]]] = {
     "refused dials": refused,
     "503 with Retry-After": busy,
     "accept, then close": slammed,
     "half-open peer": half_open,
     "close 1012": restarted,
+    "reset": reset,
+    "slow network": slow,
     "stall": stalled,
     "server killed": killed,
 }
-DIALS = {"accept, then close": 4, "503 with Retry-After": 3, "stall": 0}
-"""How many dials a fault costs at least, where it is not one; a stall must not cost the connection."""
+DIALS = {"accept, then close": 4, "503 with Retry-After": 3, "slow network": 0, "stall": 0}
+"""How many dials a fault costs at least, where it is not one; being slow must not cost the connection."""

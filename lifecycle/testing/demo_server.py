@@ -20,13 +20,12 @@ class Server:
     """One listening server.
 
     Attributes:
-        refusing: how many upgrades are still refused with 503.
         slamming: how many connections are still closed as soon as they are open.
         quiet: whether nothing more is sent.
     """
 
     def __init__(self) -> None:
-        self.refusing = self.slamming = 0
+        self.slamming = 0
         self.quiet = False
         self.connections: dict[str, trio_websocket.WebSocketConnection] = {}
 
@@ -42,7 +41,6 @@ class Server:
     async def _obey(self, nursery: trio.Nursery) -> None:
         while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
             order = json.loads(line)
-            self.refusing = order.get("refuse", self.refusing)
             self.slamming = order.get("slam", self.slamming)
             self.quiet = order.get("quiet", self.quiet)
             if "close" in order:
@@ -69,10 +67,6 @@ class Server:
         return handle
 
     async def _admit(self, request: trio_websocket.WebSocketRequest, tell: Callable[..., None]) -> None:
-        if self.refusing:
-            self.refusing -= 1
-            await request.reject(503, extra_headers=[(b"Retry-After", b"1")], body=b"busy")
-            return
         connection = await request.accept()
         if self.slamming:
             self.slamming -= 1

@@ -37,7 +37,8 @@ from lifecycle.wire.codec import Undecodable, decode
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import ErrorEnding
 
-from .peer_link import Link, WatchedLibrary
+from .peer_link import Link
+from .peer_watch import WatchedLibrary
 from .puppet import NotThere
 
 if TYPE_CHECKING:

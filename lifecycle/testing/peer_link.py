@@ -9,16 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from lifecycle.trio.pipes.memory import memory_pair
-from lifecycle.trio.pipes.pipe import Pipe, Spawn
-from lifecycle.trio.transports.library import Library
-from lifecycle.trio.transports.transport import Asking, Batch, Sink, Transport
-from lifecycle.wire.dial_request import DialRequest
-from lifecycle.wire.ending import Ending
+from lifecycle.trio.pipes.pipe import Spawn
+from lifecycle.trio.transports.transport import Asking, Transport
 
 from .peer_pipe import GatedPipe
+from .peer_watch import Heard, WatchedAsking, WatchedTransport
 from .puppet import NotThere
-
-Heard = Callable[[Batch], None]
 
 
 @final
@@ -161,101 +157,6 @@ class Link:
         def admit(transport: Transport) -> Transport:
             self._transport = transport
             admitted(self)
-            return _Watched(transport, heard, lambda: self._over)
+            return WatchedTransport(transport, heard, lambda: self._over)
 
-        return _Asking(asking, admit)
-
-
-@final
-class WatchedLibrary:
-    """A WebSocket library that shows its clients, and what they say.
-
-    Args:
-        inner: which one.
-        link_of: the connection of a server's pipe.
-        heard: is told what clients say.
-        admitted: is told who was let in.
-    """
-
-    def __init__(
-        self, inner: Library, link_of: Callable[[Pipe], Link], heard: Heard, admitted: Callable[[Link], None]
-    ) -> None:
-        self._inner, self._link_of, self._heard, self._admitted = inner, link_of, heard, admitted
-
-    async def dial(self, request: DialRequest, pipe: Pipe, opened: Callable[[Transport], None]) -> None:
-        """Shake hands as a client, as the library does."""
-        await self._inner.dial(request, pipe, opened)
-
-    async def accept(self, pipe: Pipe, limit: int, peer: str, asked: Callable[[Asking], None]) -> None:
-        """Read a client's request, as the library does."""
-        link = self._link_of(pipe)
-
-        def watched(asking: Asking) -> None:
-            shown = link.asked(asking, self._heard, self._admitted)
-            if shown is not None:
-                asked(shown)
-
-        await self._inner.accept(pipe, limit, peer, watched)
-
-
-@final
-class _Asking(Asking):
-    __slots__ = ("_admitted", "_inner")
-
-    def __init__(self, inner: Asking, admitted: Callable[[Transport], Transport]) -> None:
-        super().__init__(inner.upgrade)
-        self._inner, self._admitted = inner, admitted
-
-    def admit(self, subprotocol: str | None = None) -> Transport:
-        return self._admitted(self._inner.admit(subprotocol))
-
-    def refuse(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        self._inner.refuse(status, headers, body)
-
-
-@final
-class _Watched(Transport):
-    """A transport that tells what it receives, and loses what is sent when the test has ended the connection."""
-
-    __slots__ = ("_heard", "_inner", "_over")
-
-    def __init__(self, inner: Transport, heard: Heard, over: Callable[[], bool]) -> None:
-        self._inner, self._heard, self._over = inner, heard, over
-
-    @property
-    def ended(self) -> Ending | None:
-        return self._inner.ended
-
-    async def receive(self) -> Batch:
-        batch = await self._inner.receive()
-        self._heard(batch)
-        return batch
-
-    def attach(self, sink: Sink) -> bool:
-        return self._inner.attach(_Ear(sink, self._heard))
-
-    def send(self, data: str | bytes) -> None:
-        if self._inner.ended is not None or not self._over():
-            self._inner.send(data)
-
-    def ping(self, payload: bytes = b"") -> None:
-        self._inner.ping(payload)
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        self._inner.close(code, reason)
-
-    def abort(self) -> None:
-        self._inner.abort()
-
-
-@final
-class _Ear:
-    """A sink that tells what is put into it, and hands it on."""
-
-    def __init__(self, sink: Sink, heard: Heard) -> None:
-        self._sink, self._heard = sink, heard
-        self.room, self.over = sink.room, sink.over
-
-    def put(self, batch: Batch) -> None:
-        self._heard(batch)
-        self._sink.put(batch)
+        return WatchedAsking(asking, admit)

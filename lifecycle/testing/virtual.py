@@ -20,8 +20,9 @@ from lifecycle.errors import LifecycleError
 Result = TypeVar("Result")
 Args = TypeVarTuple("Args")
 
-LIMIT: Final = 10 * 365 * 86_400.0
-"""Seconds of virtual time that a run may take if nothing else is said: ten years."""
+LIMIT: Final = 86_400.0
+"""Seconds of virtual time that a run may take if nothing else is said: a day. A test that waits in vain, while two
+connections keep each other alive, is over in a few seconds of real time then."""
 _SCHEDULER: Final = "trio._core._run"
 _SORTED, _DICE = "_ALLOW_DETERMINISTIC_SCHEDULING", "_r"
 
@@ -40,7 +41,7 @@ def run(
         seed: decides the order in which tasks take their turns; without one it is another one each time. It decides
             nothing else: give `lifecycle.open` its own, and `random` too if you use it.
         limit: seconds of virtual time after which the run is given up; it is also the end of a run in which
-            everybody waits for ever.
+            everybody waits for ever. A day, if it is not said.
 
     Returns:
         What the function returns.
@@ -56,7 +57,7 @@ def run(
     async def limited() -> Result:
         with trio.move_on_after(limit):
             return await async_function(*args)
-        raise trio.TooSlowError(f"after {limit:g} s of virtual time it had not come to an end")
+        raise trio.TooSlowError(f"after {limit:g} s of virtual time it had not come to an end; `limit` says how long")
 
     clock = trio.testing.MockClock(autojump_threshold=0)
     if seed is None:

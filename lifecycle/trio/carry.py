@@ -77,9 +77,9 @@ def _emit(driver: "Driver", effect: do.Emit) -> None:
 
 
 def mark(driver: "Driver", effect: do.Mark) -> None:
-    """Tell the user what became of the stream, once something of it was delivered."""
+    """Tell the user what became of the stream, once something of it came or went."""
     driver.continuous = True
-    if driver.mail.delivered:
+    if driver.mail.delivered or driver.mail.outbox.counts["sent"]:
         driver.mail.mark(Discontinuity(effect.kind, why=driver.gap))
 
 

@@ -77,7 +77,7 @@ class Server:
     Attributes:
         definition: the page.
         port: that of the first listener; 0 before it listens.
-        connections: those that are there now.
+        connections: those that are there now, oldest first; the keys of a mapping.
         counts: each client has one of `accepted`, `refused` (by a limit, or while it drains), `failed` (no request came
             of it) and `dropped` (there were too many who had not asked). `crashed` are those of the accepted whose
             handler, or page, has raised anything but that the connection has ended.
@@ -124,7 +124,7 @@ class Server:
         self._patience, self._grace = patience, grace
         self._instruments = tuple(instruments)
         self._admission = Admission(limit, per_address)
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
         self.counts: Counter[str] = self._admission.counts
         self.failure: BaseException | None = None
         self.failed: Callable[[], object] = lambda: None
@@ -207,7 +207,7 @@ class Server:
             subprotocol=subprotocol,
             instruments=self._instruments,
         )
-        self.connections.add(connection)
+        self.connections[connection] = None
         return connection
 
     async def _handle(self, connection: Connection, scope: trio.CancelScope) -> None:
@@ -217,7 +217,7 @@ class Server:
             self.counts["crashed"] += 1
             log.exception("%s: the handler of a connection has failed", self.definition.name, exc_info=alone(group))
         finally:
-            self.connections.discard(connection)
+            self.connections.pop(connection, None)
             scope.cancel()
 
     async def _run(self, connection: Connection) -> None:

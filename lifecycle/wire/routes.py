@@ -12,7 +12,7 @@ from lifecycle.definition.page import Pick, Route
 
 from .pick import find, matches, take
 
-Kind = Literal["deliver", "answer", "raise", "refusal", "discard", "unrouted"]
+Kind = Literal["deliver", "answer", "raise", "refusal", "clause", "discard", "unrouted"]
 _NONE: Mapping[str, Any] = {}
 
 
@@ -27,7 +27,8 @@ class Outcome:
         value: what is delivered, the result or error of an answer, or the refusal's object.
         id: with answer: of which request.
         good: with answer: whether it went well.
-        event: with raise: the event's name, and its fields.
+        event: with raise: the event's name, and its fields. With clause: the id of the clock's clause that a
+            watched client reports; a driver does nothing with it.
         keep: variables that take a value before; the pick says how.
         row: which route took it, counted from 0.
         message: all of it.
@@ -69,4 +70,6 @@ def _outcome(row: Route, place: int, message: Any, keep: tuple[tuple[str, Pick, 
         return Outcome("raise", event=row.raise_, fields=fields, keep=keep, row=place)
     if row.refusal:
         return Outcome("refusal", find(message, row.refusal), keep=keep, row=place)
+    if row.clause:
+        return Outcome("clause", event=row.clause, keep=keep, row=place)
     return Outcome("discard", keep=keep, row=place)
