@@ -16,12 +16,18 @@ from .cli_monitor import monitor
 from .cli_pages import BAD, FAILED, GOOD, pages
 from .cli_pages import parameters as parsed
 from .cli_proof import certify, check, vectors
+from .cli_proxy import proxy
 from .cli_stubs import stubs
 from .definition.read import read
 from .errors import LifecycleError, PageError, WrongParameters
 
 FORMATS = {"mermaid": "mmd", "dot": "dot", "svg": "svg", "table": "md"}
 """What can be drawn, and the ending of its file."""
+
+
+_TRACE = click.option(
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write all that happens to a file, to be replayed."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,7 +39,7 @@ def cli() -> None:
     """
 
 
-for _command in (check, certify, diff, vectors, replay, monitor, stubs):
+for _command in (check, certify, diff, vectors, replay, monitor, stubs, proxy):
     cli.add_command(_command)
 
 
@@ -80,9 +86,7 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
 @click.option(
     "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the page, as YAML. May be repeated."
 )
-@click.option(
-    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write all that happens to a file, to be replayed."
-)
+@_TRACE
 @click.option("--json", "as_json", is_flag=True, help="Print messages and steps as JSON lines.")
 def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Stay connected to URL: lines of stdin go out, messages come in."""
@@ -101,12 +105,13 @@ def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None
     help="How long at least; every fault is done once in any case.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides jitter and the order of faults.")
+@_TRACE
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def demo(seconds: float, seed: int, as_json: bool) -> int:  # noqa: FBT001
+def demo(seconds: float, seed: int, trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Watch a connection survive what real networks do; exit 1 if a message is unaccounted for."""
     from .testing.demo_screen import run_demo
 
-    return GOOD if run_demo(seconds, seed, as_json=as_json) else FAILED
+    return GOOD if run_demo(seconds, seed, trace, as_json=as_json) else FAILED
 
 
 @cli.command()
@@ -137,6 +142,9 @@ def _run(command: Callable[[], Any]) -> int:
     except LifecycleError as error:
         click.echo(str(error), err=True)
         return FAILED
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        click.echo(f"{error.filename}: {error.strerror}", err=True)
+        return BAD
     except BrokenPipeError:  # whoever read our output has gone
         sys.stderr.close()
         return GOOD

@@ -8,6 +8,7 @@ ended is kept as a sum a page.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from operator import attrgetter
 from threading import Lock
 from typing import Final, final, get_args
 from weakref import WeakKeyDictionary
@@ -46,10 +47,14 @@ _LEVELS: Final = (
     ("waiting", "inbox.messages", "{message}", "Messages and marks that wait for the user"),
     ("queued", "outbox.messages", "{message}", "Messages that wait for the peer"),
 )
+_SUMS_OF: Final = attrgetter(*(field for field, *_ in _SUMS))
+_LEVELS_OF: Final = attrgetter(*(field for field, *_ in _LEVELS))
+_NO_SUMS: Final = (0,) * len(_SUMS)
+_NO_LEVELS: Final = (0,) * len(_LEVELS)
 _COUNT: Final = "count"
 
-Table = dict[str, Counter[str]]
-"""Numbers by page and name."""
+Rows = dict[str, list[tuple[int, ...]]]
+"""Numbers by page, a row a connection."""
 
 
 @final
@@ -77,7 +82,7 @@ class Meters:
             )
         )
         self._live: set[Observed] = set()
-        self._past: Table = {}
+        self._past: dict[str, tuple[int, ...]] = {}
         self._lock = Lock()
         self._unread: dict[str, list[Observation]] = {}
         self._asking = Lock()
@@ -95,12 +100,11 @@ class Meters:
 
     def leave(self, connection: Observed) -> None:
         """Count it no more; what it has counted stays in the sums. Again is no harm."""
-        counters = connection.counters
+        counted, page = _SUMS_OF(connection.counters), connection.machine.definition.name
         with self._lock:
             if connection in self._live:
                 self._live.remove(connection)
-                past = self._past.setdefault(connection.machine.definition.name, Counter())
-                past.update({field: getattr(counters, field) for field, *_ in _SUMS})
+                self._past[page] = tuple(map(sum, zip(self._past.get(page, _NO_SUMS), counted, strict=True)))
 
     def _asked(self, what: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
         return partial(self._tell, what)
@@ -115,21 +119,19 @@ class Meters:
     def _look(self) -> dict[str, list[Observation]]:
         with self._lock:  # not for longer: the connections wait for it
             live = tuple(self._live)
-            sums = {page: Counter(past) for page, past in self._past.items()}
-        levels: Table = {page: Counter() for page in sums}
-        statuses: Table = {page: Counter() for page in sums}
+            sums: Rows = {page: [past] for page, past in self._past.items()}
+        levels: Rows = {page: [_NO_LEVELS] for page in sums}
+        statuses: dict[str, Counter[str]] = {page: Counter() for page in sums}
         for connection in live:
             page, counters = connection.machine.definition.name, connection.counters
-            for rows, table in ((_SUMS, sums), (_LEVELS, levels)):
-                counts = table.setdefault(page, Counter())
-                for field, *_ in rows:
-                    counts[field] += getattr(counters, field)
+            sums.setdefault(page, []).append(_SUMS_OF(counters))
+            levels.setdefault(page, []).append(_LEVELS_OF(counters))
             statuses.setdefault(page, Counter())[connection.status] += 1
-        told = {
-            field: [Observation(counts[field], {PAGE: page}) for page, counts in table.items()]
-            for rows, table in ((_SUMS, sums), (_LEVELS, levels))
-            for field, *_ in rows
-        }
+        told: dict[str, list[Observation]] = {}
+        for fields, rows in ((_SUMS, sums), (_LEVELS, levels)):
+            totals = {page: [sum(column) for column in zip(*each, strict=True)] for page, each in rows.items()}
+            for place, (field, *_) in enumerate(fields):
+                told[field] = [Observation(total[place], {PAGE: page}) for page, total in totals.items()]
         told[_COUNT] = [
             Observation(counts[status], {PAGE: page, STATUS: status})
             for page, counts in statuses.items()

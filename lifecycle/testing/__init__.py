@@ -1,14 +1,14 @@
 """What embedders test with.
 
-state_machine   of a page, for Hypothesis: whatever can happen, in any order       stateful
-replays         asserts that a machine takes all steps of a trace                  replay
-Peer            a server in memory that a page plays, and a test may step in             peer
-run             an async function under a clock that jumps                               virtual
+Peer            a server in memory that a page plays, and a test may step in       peer, peer_*
+run             an async function under a clock that jumps                         virtual
+Proxy, Fault, Schedule, read_schedule     a broken network, by a script            proxy, proxy_*, schedule
 Puppet          a machine without a driver: the test says what happens             puppet
-coverage, plugin    pytest --lifecycle-coverage: which clauses the tests exercise
-vectors         conformance vectors, held against a page
-demo            `lifecycle demo`: a connection, a real server in its own process, and faults
-demo_server, demo_faults, demo_account, demo_screen     its parts
+state_machine   of a page, for Hypothesis: whatever can happen, in any order       stateful
+replays         asserts that a machine takes all steps of a trace                  replay, trace_lines, merge, story
+coverage        pytest --lifecycle-coverage: which clauses the tests exercise      coverage, plugin
+simulate        a page under seeds: faults, users, invariants                      simulate, vectors
+demo            `lifecycle demo`: a connection, a real server, and faults          demo, demo_*
 """
 
 from importlib import import_module
@@ -16,15 +16,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .peer import Peer
+    from .proxy import Proxy
     from .puppet import Puppet
     from .replay import replays
+    from .schedule import Fault, Schedule, read_schedule
     from .stateful import state_machine
     from .virtual import run
 
-_LATER = {"Peer": "peer", "Puppet": "puppet", "replays": "replay", "run": "virtual", "state_machine": "stateful"}
+_LATER = {
+    "Fault": "schedule",
+    "Peer": "peer",
+    "Proxy": "proxy",
+    "Puppet": "puppet",
+    "Schedule": "schedule",
+    "read_schedule": "schedule",
+    "replays": "replay",
+    "run": "virtual",
+    "state_machine": "stateful",
+}
 """Imported when first asked for: the demo needs none of them, and a state machine needs the whole proof."""
 
-__all__ = ["Peer", "Puppet", "replays", "run", "state_machine"]
+__all__ = [
+    "Fault",
+    "Peer",
+    "Proxy",
+    "Puppet",
+    "Schedule",
+    "read_schedule",
+    "replays",
+    "run",
+    "state_machine",
+]
 
 
 def __getattr__(name: str) -> Any:

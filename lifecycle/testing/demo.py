@@ -4,7 +4,9 @@ Law: the connection is an embedder's: `lifecycle.open` with the bundled page, an
 not public. Every message is counted on both sides; one that is unaccounted for fails the demo.
 """
 
+import contextlib
 import random
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -12,6 +14,7 @@ import trio
 
 from lifecycle.errors import NotSent
 from lifecycle.machine.step import Step
+from lifecycle.observe.trace import Trace
 from lifecycle.trio.connection import Connection, open
 from lifecycle.wire.inbox import Discontinuity
 
@@ -85,13 +88,17 @@ class Result:
         return self.to_server.good and self.to_client.good and all(fault.good for fault in self.faults)
 
 
-async def run(seconds: float, seed: int, screen: Screen) -> Result:
+async def run(seconds: float, seed: int, screen: Screen, trace: Path | None = None) -> Result:
     """Run the demo.
 
     Args:
         seconds: how long at least; every fault is done once in any case.
         seed: decides jitter and the order of faults.
         screen: is told what happens.
+        trace: a file for all that happens to the connection.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     account = Account()
     async with trio.open_nursery() as nursery:
@@ -99,7 +106,9 @@ async def run(seconds: float, seed: int, screen: Screen) -> Result:
         await server.start()
         try:
             async with Proxy(f"ws://127.0.0.1:{server.port}/") as proxy:
-                result = await _Demo(account, server, proxy, screen, seed).run(seconds)
+                with contextlib.ExitStack() as stack:
+                    instruments = [stack.enter_context(Trace(trace))] if trace is not None else []
+                    result = await _Demo(account, server, proxy, screen, seed).run(seconds, instruments)
         finally:
             with trio.CancelScope(shield=True):
                 await server.kill()
@@ -121,10 +130,11 @@ class _Demo:
         self.number = 0
         self.sending = trio.CancelScope()
 
-    async def run(self, seconds: float) -> Result:
+    async def run(self, seconds: float, instruments: list[Trace]) -> Result:
         began = trio.current_time()
         faults: list[Fault] = []
-        async with open("websocket", url=self.proxy.url, seed=self.seed, **PARAMETERS) as connection:
+        url = self.proxy.url
+        async with open("websocket", url=url, seed=self.seed, instruments=instruments, **PARAMETERS) as connection:
             self.screen.begin(connection, self.seed)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, connection)

@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from pathlib import Path
 from typing import Any, final
 
 import attrs
@@ -122,12 +123,13 @@ def as_json_value(result: Result) -> dict[str, Any]:
     return {**attrs.asdict(result), "good": result.good}
 
 
-def run_demo(seconds: float, seed: int, *, as_json: bool) -> bool:
+def run_demo(seconds: float, seed: int, trace: Path | None = None, *, as_json: bool) -> bool:
     """Run the demo and print its result.
 
     Args:
         seconds: how long at least.
         seed: decides jitter and the order of faults.
+        trace: a file for all that happens to the connection.
         as_json: whether the result is printed as JSON, and what happens goes to stderr.
 
     Returns:
@@ -135,7 +137,7 @@ def run_demo(seconds: float, seed: int, *, as_json: bool) -> bool:
     """
     console = Console(stderr=as_json, highlight=False)
     with LiveScreen(console) as screen:
-        result = trio.run(run, seconds, seed, screen)
+        result = trio.run(run, seconds, seed, screen, trace)
     if as_json:
         print(json.dumps(as_json_value(result), indent=2))  # noqa: T201 -- what this command is for
     else:

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 
+from lifecycle.testing import replays
 from lifecycle.testing.demo_faults import FAULTS
 
 
-def test_the_demo_accounts_for_every_message():
-    """Every fault is healed, and every message of both directions is accounted for."""
-    command = [sys.executable, "-m", "lifecycle", "demo", "--seconds", "1", "--seed", "7", "--json"]
+def test_the_demo_accounts_for_every_message(tmp_path):
+    """Every fault is healed, every message of both directions is accounted for, and the trace of it replays."""
+    trace = str(tmp_path / "demo.jsonl")
+    command = [sys.executable, "-m", "lifecycle", "demo", "--seconds", "1", "--seed", "7", "--json", "--trace", trace]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
@@ -22,3 +24,4 @@ def test_the_demo_accounts_for_every_message():
         assert tally["sent"] == sum(tally[name] for name in ("delivered", "not_sent", "maybe", "gap"))
     stall = next(fault for fault in result["faults"] if fault["name"] == "stall")
     assert stall["dials"] == 0
+    replays(trace)

@@ -9,7 +9,7 @@ import pytest
 from lifecycle import PageError
 from lifecycle.testing.schedule import Fault, Kind, Schedule, read_schedule
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "faults.yaml"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "faults" / "rough.yaml"
 
 
 def written(folder: Path, *lines: str) -> Path:
