@@ -45,10 +45,11 @@ LIBRARIES = {
     "trio": _TRIO,
     "trio_websocket": _TRIO,
     "websockets": ("lifecycle/trio/transports/websockets*.py", "lifecycle/wire/frames.py"),
+    "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
-HEAVY = {"statemachine", "cattrs", "trio_websocket", "websockets", "yaml", "click", "rich"}
+HEAVY = {"statemachine", "cattrs", "trio_websocket", "websockets", "yaml", "click", "rich", "opentelemetry"}
 
 MODULE_LINES = 400
 FUNCTION_LINES = 60

@@ -1,7 +1,8 @@
 """What watches connections from outside, and changes nothing of them.
 
 Instrument   told of every step; the base of the others       instrument
-Trace        writes every step to a file, as JSON lines       trace
+Trace        writes every step to a file, as JSON lines       trace, plain
+Telemetry    tells OpenTelemetry (extra `telemetry`)          telemetry, way, meters
 """
 
 from importlib import import_module
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .instrument import Instrument
+    from .telemetry import Telemetry
     from .trace import Trace
 
-_LATER = {"Instrument": "instrument", "Trace": "trace"}
+_LATER = {"Instrument": "instrument", "Telemetry": "telemetry", "Trace": "trace"}
 
-__all__ = ["Instrument", "Trace"]
+__all__ = ["Instrument", "Telemetry", "Trace"]
 
 
 def __getattr__(name: str) -> Any:

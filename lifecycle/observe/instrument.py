@@ -84,5 +84,8 @@ class Instrument:
     def kept(self, connection: Observed, variable: str, at: float) -> None:
         """A message moved a variable, such as a cursor, on its way to the user."""
 
+    def slept(self, connection: Observed, seconds: float) -> None:
+        """The machine has slept for so long; the connection's clock stood still."""
+
     def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
         """A connection has ended; with the fault, if it was one of ours."""

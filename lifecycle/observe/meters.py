@@ -6,7 +6,7 @@ ended is kept as a sum a page.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, partial
 from operator import attrgetter
 from threading import Lock
@@ -87,10 +87,10 @@ class Meters:
         self._unread: dict[str, list[Observation]] = {}
         self._asking = Lock()
         for field, name, unit, what in _SUMS:
-            meter.create_observable_counter(f"{_NAMES}{name}", [self._asked(field)], unit, what)
+            meter.create_observable_counter(f"{_NAMES}{name}", [partial(self._tell, field)], unit, what)
         for field, name, unit, what in _LEVELS:
-            meter.create_observable_up_down_counter(f"{_NAMES}{name}", [self._asked(field)], unit, what)
-        count = self._asked(_COUNT)
+            meter.create_observable_up_down_counter(f"{_NAMES}{name}", [partial(self._tell, field)], unit, what)
+        count = partial(self._tell, _COUNT)
         meter.create_observable_up_down_counter(f"{_NAMES}{_COUNT}", [count], "{connection}", "Connections by status")
 
     def join(self, connection: Observed) -> None:
@@ -105,9 +105,6 @@ class Meters:
             if connection in self._live:
                 self._live.remove(connection)
                 self._past[page] = tuple(map(sum, zip(self._past.get(page, _NO_SUMS), counted, strict=True)))
-
-    def _asked(self, what: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        return partial(self._tell, what)
 
     def _tell(self, what: str, _: CallbackOptions) -> Iterable[Observation]:
         # each look serves one collection, which asks for each number once

@@ -11,6 +11,7 @@ import attrs
 
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.literal import Secret
+from lifecycle.machine.machine import Machine
 
 HIDDEN = repr(Secret())
 
@@ -50,6 +51,11 @@ def hushed(text: str, secrets: Iterable[Secret]) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return str(text)
+
+
+def secrets_of(machine: Machine) -> tuple[Secret, ...]:
+    """The secrets that a machine knows: parameters and variables."""
+    return tuple(each for each in (*machine.parameters, *machine.variables) if isinstance(each, Secret) and each)
 
 
 def without_query(url: str) -> str:

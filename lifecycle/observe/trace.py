@@ -23,14 +23,14 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
 
 from .instrument import Instrument, Observed
-from .plain import hushed, plain, without_query
+from .plain import hushed, plain, secrets_of, without_query
 
 VERSION: Final = 1
 MOST: Final = 64 * 1024 * 1024
 _DIGITS: Final = 6
 
 
-@attrs.frozen
+@attrs.define
 class _Session:
     """One connection's; `moved` is what to add to its clock to have seconds since 1970."""
 
@@ -39,9 +39,7 @@ class _Session:
     guarded: bool
 
     def secrets(self, machine: Machine) -> tuple[Secret, ...]:
-        if not self.guarded:
-            return ()
-        return tuple(each for each in (*machine.parameters, *machine.variables) if isinstance(each, Secret) and each)
+        return secrets_of(machine) if self.guarded else ()
 
     def header(self, connection: Observed, at: float) -> dict[str, Any]:
         machine, page = connection.machine, connection.machine.definition
@@ -167,6 +165,10 @@ class Trace(Instrument):
             "status": machine.status,
             "phase": machine.phase,
         } | ({"words": words} if words else {})
+
+    def slept(self, connection: Observed, seconds: float) -> None:
+        """The connection's clock stood still: dates are later by that."""
+        self._sessions[connection].moved += seconds
 
     # -- the file
 

@@ -223,6 +223,10 @@ class Way:
             going.span.set_status(Status(StatusCode.ERROR, end.words))
         going.span.end(self._date(end.at))
 
+    def slept(self, seconds: float) -> None:
+        """The connection's clock stood still for so long: dates are later by that."""
+        self._moved += seconds
+
     def _date(self, at: float) -> int:
         """A time of the connection's clock in nanoseconds since 1970."""
         return int((at + self._moved) * 1e9)

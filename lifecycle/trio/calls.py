@@ -19,6 +19,7 @@ from lifecycle.definition.literal import Secret, literal
 from lifecycle.errors import CallFailed
 from lifecycle.machine.effects import StartCall, StopCall
 from lifecycle.machine.events import Event
+from lifecycle.observe.plain import hushed, secrets_of
 from lifecycle.wire.requests import frame
 
 from .groups import alone
@@ -126,11 +127,8 @@ class Calls:
 
     def _hushed(self, effect: StartCall, text: str) -> str:
         """A text of the embedder's, without the secrets of the connection that may stand in it."""
-        machine = self._driver.machine
-        for value in (*machine.parameters, *machine.variables, *effect.arguments.values()):
-            if isinstance(value, Secret) and value:
-                text = text.replace(value, repr(value))
-        return text
+        given = (value for value in effect.arguments.values() if isinstance(value, Secret) and value)
+        return hushed(text, (*secrets_of(self._driver.machine), *given))
 
 
 def checked(definition: Definition, name: str, result: Any) -> Mapping[str, Any]:

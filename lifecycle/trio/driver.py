@@ -352,6 +352,8 @@ class Driver:
         """The machine has slept: the page's clocks count that, but for those that prove health or wait for a sign."""
         log.info("%s: this machine slept for %.1f s", self.definition.name, seconds)
         self._slept, self._slept_at = seconds, trio.current_time()
+        if self.instruments is not None:
+            self.instruments.slept(seconds)
         proofs = {clause.clock for clause in self.definition.clauses.values() if clause.proof}
         for clock in self.definition.clocks:
             waits = clock.kind == "after" and asks_for_life(self.definition, clock)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import trio
 
 from lifecycle.machine.events import Event
+from lifecycle.observe.plain import hushed, secrets_of
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.transports.dialer import Dialer
 from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed
@@ -324,10 +325,12 @@ class Epoch:
                 self._driver.unrouted += 1
 
     def _verdict(self, verdict: Verdict, cause: Literal["end", "message"]) -> None:
-        event = Event(verdict.event, verdict.fields, cause, self.token, verdict.words)
+        # a peer may repeat what we told it
+        words = hushed(verdict.words, secrets_of(self._driver.machine))
+        event = Event(verdict.event, verdict.fields, cause, self.token, words)
         if self._driver.machine.lives(event):
-            self.loss = verdict.words
-            log.info("%s: %s (%s)", self._definition.name, verdict.event, verdict.words)
+            self.loss = words
+            log.info("%s: %s (%s)", self._definition.name, verdict.event, words)
         self._tell(event)
 
     def _hear(self) -> None:

@@ -102,6 +102,10 @@ class Instruments:
         """A message moved a variable."""
         self._tell("kept", variable, trio.current_time())
 
+    def slept(self, seconds: float) -> None:
+        """The machine has slept."""
+        self._tell("slept", seconds)
+
     def ended(self, failure: BaseException | None) -> None:
         """It has ended."""
         self._tell("ended", trio.current_time(), failure)

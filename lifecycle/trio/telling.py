@@ -10,6 +10,7 @@ import trio
 from lifecycle.machine.events import Event
 from lifecycle.machine.path import Row
 from lifecycle.machine.step import Step
+from lifecycle.observe.plain import hushed, secrets_of
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -27,7 +28,9 @@ def told(driver: "Driver", event: Event, before: Row) -> Step:
         before: where it stood.
     """
     path, clauses = driver.machine.trace[-1], driver.definition.clauses
-    say = next((said for clause in path.clauses if (said := clauses[clause].say)), None)
+    say = next((said for clause in path.clauses if (said := clauses[clause].say)), "")
+    if not say and (brought := event.fields.get("say")):
+        say = hushed(str(brought), secrets_of(driver.machine))
     return Step(
         time=trio.current_time(),
         epoch=driver.epoch,
@@ -39,7 +42,7 @@ def told(driver: "Driver", event: Event, before: Row) -> Step:
         status=path.after.status,
         emitted=driver.emitted,
         cause=event.words,
-        say=str(say or event.fields.get("say") or ""),
+        say=say,
     )
 
 

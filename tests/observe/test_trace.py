@@ -1,6 +1,7 @@
 """A trace says what happened, never a secret; whatever part of it a file holds can be replayed."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -177,6 +178,36 @@ async def test_two_connections_share_a_file(tmp_path):
                 await other.ready()
     done = replay(file.read_text().split("\n"))
     assert (done.difference, done.sessions) == (None, 2)
+
+
+async def test_a_machine_that_has_slept_writes_later_dates(tmp_path):
+    """The connection's clock stood still meanwhile; where a file goes on, the date is the wall's."""
+    file = tmp_path / "slept.jsonl"
+    async with Peer() as peer:
+        with Trace(file, most=4_000) as trace:
+            async with lifecycle.open("websocket", url=URL, instruments=[trace], transport=peer.dialer) as connection:
+                await connection.ready()
+                begun = datetime.fromisoformat(rows(file)[0]["date"])
+                connection._driver.slept(86_400.0)
+                while not (tmp_path / "slept.jsonl.1").exists():  # noqa: ASYNC110 -- the heartbeat fills it
+                    await trio.sleep(20)
+                later = rows(file)[0]
+    assert datetime.fromisoformat(later["date"]) - begun > timedelta(days=1)
+
+
+async def test_a_peer_that_repeats_a_secret_tells_nobody(tmp_path):
+    """Neither the trace, nor `why`, nor the history shows what a close says of our own."""
+    file = tmp_path / "echoed.jsonl"
+    async with Peer() as peer:
+        with Trace(file) as trace:
+            options = {"url": URL, "token": PASSWORD, "instruments": [trace], "transport": peer.dialer}
+            async with lifecycle.open("websocket", **options) as connection:
+                await connection.ready()
+                peer.link.close(1008, f"not with {PASSWORD}")
+                with pytest.raises(lifecycle.ConnectionFailed) as caught:
+                    await anext(connection)
+                assert "hush" not in str(caught.value) + connection.why + str(connection.history)
+    assert "hush" not in file.read_text()
 
 
 def test_a_file_that_is_there_is_put_aside(tmp_path):
