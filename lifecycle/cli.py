@@ -17,6 +17,7 @@ from .cli_pages import BAD, FAILED, GOOD, pages
 from .cli_pages import parameters as parsed
 from .cli_proof import certify, check, vectors
 from .cli_proxy import proxy
+from .cli_simulate import simulate
 from .cli_stubs import stubs
 from .definition.read import read
 from .errors import LifecycleError, PageError, WrongParameters
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for _command in (check, certify, diff, vectors, replay, monitor, stubs, proxy):
+for _command in (check, certify, diff, vectors, replay, monitor, stubs, proxy, simulate):
     cli.add_command(_command)
 
 

@@ -16,15 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .cli_pages import BAD, FAILED, GOOD, pages
-from .definition.definition import Definition
 from .definition.read import read
 from .definition.units import say_seconds
 from .errors import PageError
 
 if TYPE_CHECKING:
     from .testing.schedule import Fault
+    from .testing.simulate.result import Result
     from .testing.simulate.run import Done, Failure, Simulated
-    from .testing.simulate.world import Result
 
 _DAY, _YEAR = 86_400.0, 365.25 * 86_400.0
 
@@ -49,7 +48,7 @@ _DAY, _YEAR = 86_400.0, 365.25 * 86_400.0
     help="With --herd: the file of the plot; by default herd-PAGE.svg.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def simulate(
+def simulate(  # noqa: PLR0917 -- click passes everything by name
     paths: tuple[str, ...],
     seeds: int,
     hours: float,
@@ -87,7 +86,7 @@ def _simulated(paths: Sequence[str]) -> list[str]:
     problems: list[Any] = []
     for name in pages(paths):
         try:
-            page: Definition = read(name)
+            page = read(name)
         except PageError as error:
             problems += error.problems
             continue
@@ -144,7 +143,8 @@ def _lines(found: "Simulated", hours: float) -> Iterator[str]:
     rate = found.lived / found.worked if found.worked else 0.0
     verdict = f"{len(found.failed)} FAILED" if found.failed else "kept"
     each = say_seconds(round(hours * 3600, 3))
-    yield f"{found.page}: {found.seeds:,} seeds of {each}: {verdict}; {_long(found.lived)} lived, {rate:,.0f} x real time"
+    lived = f"{_long(found.lived)} lived, {rate:,.0f} x real time for one connection"
+    yield f"{found.page}: {found.seeds:,} seeds of {each}: {verdict}; {lived}"
     yield f"  {counts}"
     if found.failure is not None:
         yield from _told(found.failure)
@@ -165,9 +165,7 @@ def _long(seconds: float) -> str:
     return f"{seconds / _DAY:.1f} days" if seconds >= _DAY else f"{seconds / 3600:.1f} h"
 
 
-def _one(
-    name: str, seed: int, hours: float, faults: "tuple[Fault, ...]", only: str | None, *, as_json: bool
-) -> int:
+def _one(name: str, seed: int, hours: float, faults: "tuple[Fault, ...]", only: str | None, *, as_json: bool) -> int:
     from .testing.simulate.run import run_one, said
 
     try:
@@ -206,9 +204,9 @@ def _story(result: "Result", entries: Sequence[str]) -> Iterator[str]:
 
 
 def _herd(name: str, clients: int, seed: int, output: Path | None, *, as_json: bool) -> int:
-    from .testing.simulate.herd import herd, plot, table
+    from .testing.simulate.herd import plot, table, watch_herds
 
-    herds = herd(name, clients, seed=seed)
+    herds = watch_herds(name, clients, seed=seed)
     page = read(name).name
     file = output or Path(f"herd-{page}.svg")
     try:

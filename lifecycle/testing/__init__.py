@@ -7,7 +7,7 @@ Puppet          a machine without a driver: the test says what happens          
 state_machine   of a page, for Hypothesis: whatever can happen, in any order       stateful
 replays         asserts that a machine takes all steps of a trace                  replay, trace_lines, merge, story
 coverage        pytest --lifecycle-coverage: which clauses the tests exercise      coverage, plugin
-simulate        a page under seeds: faults, users, invariants                      simulate, vectors
+simulate        the real driver in a world that a seed makes up; many, and herds   simulate, vectors
 demo            `lifecycle demo`: a connection, a real server, and faults          demo, demo_*
 """
 

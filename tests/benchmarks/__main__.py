@@ -21,6 +21,7 @@ from .idle import idle
 from .liveness import liveness
 from .messages import messages
 from .rounds import Cases
+from .simulation import simulation
 from .storm import storm
 from .tables import missed, table
 
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[..., Cases]] = {
     "liveness": liveness,
     "idle": idle,
     "storm": storm,
+    "simulation": simulation,
 }
 ALONE = {
     "mutants": "Change a page in every way, one at a time, and count what notices.",

@@ -1,9 +1,8 @@
 """How much faster than real time one simulated connection lives, with everything judged; of each page, and of a herd."""
 
 import time
-from collections.abc import Sequence
 
-from lifecycle.testing.simulate import Entry, Scene, generate, run_seed, scene_of
+from lifecycle.testing.simulate import Scene, generate, run_seed, scene_of
 
 from .gates import Gate, judged
 from .rounds import Cases, told
@@ -27,7 +26,7 @@ def _hours(scene: Scene, *, quiet: bool = False) -> list[float]:
     """What a page reaches, seed by seed; the first ones warm up."""
     found = []
     for seed in range(1, WARMING + SEEDS + 1):
-        entries: Sequence[Entry] = () if quiet else generate(scene.page, seed, 1.0)
+        entries = () if quiet else generate(scene.page, seed, 1.0)
         began = time.process_time()
         result = run_seed(scene, seed, entries, 1.0)
         if result.violation is not None:

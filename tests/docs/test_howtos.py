@@ -6,7 +6,7 @@ import pytest
 
 from .derive import ROOT
 
-RUN = ("break-the-network.md", "measure-connections.md", "see-what-happened.md")
+RUN = ("break-the-network.md", "measure-connections.md", "see-what-happened.md", "simulate-a-page.md")
 
 
 @pytest.mark.parametrize("page", RUN)

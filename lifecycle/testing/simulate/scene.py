@@ -1,0 +1,174 @@
+"""A page made ready to be simulated: what it is, what is promised of it, what its peer can say.
+
+Law: made once and used for every seed. Where a page needs something that a simulation has not, that is replaced by what
+comes nearest: JSON for a codec that has no transport here, and a client that never dials for a session.
+"""
+
+import random
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import Expression
+from lifecycle.definition.page import Inbox, Outbox
+from lifecycle.definition.parameters import supposed_values
+from lifecycle.definition.read import PageLike, read
+from lifecycle.errors import LifecycleError
+from lifecycle.machine.table import Table
+from lifecycle.machine.tables import table_of
+from lifecycle.trio.connection import Connection
+from lifecycle.trio.transports.dialer import Dialer
+from lifecycle.wire.inbox import HARD_ITEMS
+from lifecycle.wire.upgrade import Upgrade
+
+from .certified import Certified, certified_of
+from .link import Link
+from .pipe import SimAsking
+from .words import Words
+
+if TYPE_CHECKING:
+    from .world import World
+
+_UNSENDABLE = ("socketio", "object")
+_URL = "ws://peer.example/"
+
+
+class NotRunnable(LifecycleError):
+    """A page that cannot be simulated; says why."""
+
+    side = "page"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Scene:
+    """A page, ready.
+
+    Attributes:
+        page: as it is simulated.
+        role: as the page says it.
+        certified: what is promised.
+        notes: what is simulated otherwise than it is.
+        given: parameters of it, other than their defaults.
+    """
+
+    page: Definition
+    role: str
+    certified: Certified
+    notes: tuple[str, ...] = ()
+    given: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @cached_property
+    def words(self) -> Words:
+        """What its peer can say."""
+        return Words(self.page)
+
+    @cached_property
+    def table(self) -> Table:
+        """Held, so that what one run has recorded is there for the next."""
+        return table_of(self._run)
+
+    @cached_property
+    def _run(self) -> Definition:
+        return attrs.evolve(self.page, role="client") if self.role == "session" else self.page
+
+    @property
+    def dials(self) -> bool:
+        """Whether it dials."""
+        return "open" in self.page.words
+
+    @property
+    def batches(self) -> bool:
+        """Whether several messages may be read at once, with none of them being too much."""
+        inbox = self.page.messages.inbox
+        return inbox is None or inbox.when_full in ("oldest", "latest")
+
+    @cached_property
+    def most_waiting(self) -> tuple[int, int]:
+        """How many messages and marks may wait in the inbox, and how many messages in the outbox."""
+        inbox, outbox = self.page.messages.inbox or Inbox(), self.page.messages.outbox or Outbox()
+        most = inbox.items * (HARD_ITEMS if inbox.when_full == "wait" else 1)
+        resent = outbox.items if self.page.requests is not None and self.page.requests.on_loss == "resend" else 0
+        return 2 * most + 2, outbox.items + resent
+
+    @cached_property
+    def timeout(self) -> float:
+        """Seconds of a request."""
+        timeout = self.page.requests.timeout if self.page.requests is not None else 0.0
+        if isinstance(timeout, Expression):
+            timeout = timeout.function()(dict(zip(self.page.parameters, self._values, strict=True)))
+        return float(timeout)
+
+    @cached_property
+    def _values(self) -> tuple[Any, ...]:
+        return supposed_values(self.page, self.given)
+
+    def connect(self, world: "World", dialer: Dialer) -> Connection:
+        """A connection in a world."""
+        _ = self.table
+        if self.role == "server":
+            return self._accepted(world)
+        made_up = {
+            name: _URL if one.kind == "url" else "hidden"
+            for name, one in self._run.parameters.items()
+            if one.kind in ("url", "text", "secret") and name not in self._run.defaults
+        }
+        given = {**made_up, **self.given}
+        return Connection(
+            self._run,
+            calls=world.embedder,
+            transport=dialer,
+            seed=world.seed * 1000 + world.lives,
+            instruments=(world.judge,),
+            **given,
+        )
+
+    def _accepted(self, world: "World") -> Connection:
+        link = Link(world, len(world.links))
+        link.opened = world.now
+        world.links.append(link)
+        dice = random.Random(f"{world.seed} client {link.number}")
+        texts = {
+            one.from_: dice.choice(("7", "", "some text", "1")) for one in self.page.variables.values() if one.from_
+        }
+        query = {path.removeprefix("query."): text for path, text in texts.items() if path.startswith("query.")}
+        headers = {path.removeprefix("headers."): text for path, text in texts.items() if path.startswith("headers.")}
+        asking = SimAsking(link, Upgrade(query=query, headers=headers, peer="192.0.2.1"))
+        return Connection.accepted(
+            self.page,
+            self._values,
+            world.embedder,
+            asking=asking,
+            pipe=link.pipe,
+            subprotocol=None,
+            instruments=(world.judge,),
+        )
+
+
+def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
+    """Make a page ready.
+
+    Args:
+        page: which.
+        certified: what is promised of it, if that is known already; else it is read, or proven, which may take a while.
+
+    Raises:
+        PageError: the page is wrong.
+        NotRunnable: it is a fragment.
+    """
+    found = read(page)
+    if found.role is None:
+        raise NotRunnable(f"{found.name}: skipped, for it is a fragment: simulate a page that uses it")
+    if found.leaves:
+        left = ", ".join(f"`{event}`" for event in found.leaves)
+        raise NotRunnable(f"{found.name}: skipped, for it leaves {left} to a page that uses it: simulate that one")
+    if certified is None:
+        certified = Certified() if found.role == "session" else certified_of(found)
+    codec, notes, simulated = found.messages.codec, list[str](), found
+    if codec in _UNSENDABLE:
+        simulated = attrs.evolve(found, messages=attrs.evolve(found.messages, codec="json"))
+        if found.role != "session":
+            notes.append(f"its codec {codec} has no transport here: its messages are simulated as JSON")
+    return Scene(page=simulated, role=found.role, certified=certified, notes=tuple(notes))
