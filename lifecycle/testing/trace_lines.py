@@ -33,6 +33,7 @@ _KNOWN: Mapping[Kind, Mapping[str, type]] = {
     "stale": {},
     "end": {"why": str},
 }
+_MARKS: Mapping[str, Kind] = {"trace": "header", "kept": "kept", "stale": "stale", "end": "end"}
 _FROM: Mapping[str, type] = {"states": list, "variables": dict, "phase": str, "clocks": list, "calls": list}
 
 
@@ -97,8 +98,7 @@ def _line(place: str, text: str, *, first: bool) -> Line:
         raise BadTrace(f"{place}: this is no JSON: {error}") from None
     if not isinstance(row, dict):
         raise BadTrace(f"{place}: expected an object, found {text.strip()[:40]}")
-    marks: Mapping[str, Kind] = {"trace": "header", "kept": "kept", "stale": "stale", "end": "end"}
-    kind: Kind = "header" if first else next((kind for mark, kind in marks.items() if mark in row), "step")
+    kind: Kind = "header" if first else _kind(row)
     _check(place, row, _NEEDED[kind], {**_KNOWN[kind], **_SESSION})
     if kind == "header":
         if row["trace"] != VERSION:
@@ -110,6 +110,13 @@ def _line(place: str, text: str, *, first: bool) -> Line:
         if wrong:
             raise BadTrace(f"{place}: {wrong}")
     return Line(place, kind, row.get("session", ""), row)
+
+
+def _kind(row: Mapping[str, Any]) -> Kind:
+    for mark, kind in _MARKS.items():
+        if mark in row:
+            return kind
+    return "step"
 
 
 def _no_constant(name: str) -> None:

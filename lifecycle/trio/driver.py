@@ -142,7 +142,7 @@ class Driver:
         self.continuous = True
         self.gap = self.now = ""
         self.instruments: Instruments | None = None
-        self.traffic = (0, 0)
+        self.traffic: tuple[int, int] = (0, 0)
         self._tell = tell
         self._context = contextvars.copy_context()
         self._nursery: trio.Nursery | None = None
