@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .cli_pages import FAILED, GOOD
+from .cli_pages import BAD, FAILED, GOOD
 from .cli_work import prove_all
 from .definition.read import read
 from .errors import PageError
@@ -67,13 +67,18 @@ def replay(trace: Path, server: Path | None, pages: tuple[str, ...], how: str | 
     from .testing.replay import Replayed, text_of
     from .testing.replay import replay as again
     from .testing.story import sequence, table
+    from .testing.trace_lines import BadTrace
 
     known = [read(page) for page in pages]
     done: list[Replayed] = []
     for file in filter(None, (trace, server)):
         # one page for one trace is meant, whatever the trace calls it
         meant = known[0] if len(known) == 1 and server is None else known
-        done.append(again(text_of(file).split("\n"), meant, name=str(file)))
+        try:
+            done.append(again(text_of(file).split("\n"), meant, name=str(file)))
+        except BadTrace as error:
+            click.echo(str(error), err=True)
+            return BAD
         click.echo(str(done[-1]), err=how is not None or done[-1].difference is not None)
     if how is not None:
         story = told(done[0].lines) if server is None else merged(done[0].lines, done[1].lines)

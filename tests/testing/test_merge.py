@@ -175,6 +175,15 @@ async def test_the_command_tells_both(traces, tmp_path):
     assert done.stdout.startswith("| line")
 
 
+def test_what_is_no_trace_is_bad_input(tmp_path):
+    """Another exit code than that of a difference, and one sentence."""
+    file = tmp_path / "notes.txt"
+    file.write_text("no trace")
+    done = CliRunner().invoke(command, [str(file)], standalone_mode=False)
+    assert (done.return_value, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{file}:1: this is no JSON")
+
+
 async def test_a_cut_or_spoiled_line_is_told_by_its_number(traces):
     """A crash in the middle of a line, a flipped byte, and a missing step are each told where they are."""
     await live(*traces)
