@@ -82,5 +82,7 @@ def replay(trace: Path, server: Path | None, pages: tuple[str, ...], how: str | 
         click.echo(str(done[-1]), err=how is not None or done[-1].difference is not None)
     if how is not None:
         story = told(done[0].lines) if server is None else merged(done[0].lines, done[1].lines)
-        click.echo({"table": table, "mermaid": sequence}[how](story), nl=False)
+        told_so = {"table": table, "mermaid": sequence}[how](story)
+        # JSON may hold half a character, and no terminal can
+        click.echo(told_so.encode(errors="replace").decode(), nl=False)
     return FAILED if any(one.difference for one in done) else GOOD

@@ -5,6 +5,7 @@ one command that shows it again.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
 
     faults = read_schedule(faults_file).faults if faults_file is not None else ()
     names = _simulated(paths)
+    if not math.isfinite(hours):
+        raise click.BadParameter("it must be a number that ends", param_hint="'--hours'")
     if only is not None and seed is None:
         raise click.UsageError("--only needs --seed")
     if (seed is not None or clients is not None) and len(names) != 1:
@@ -74,7 +77,7 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
     if not names:
         return BAD
     if clients is not None:
-        return _herd(names[0], clients, seed or 1, output, as_json=as_json)
+        return _herd(names[0], clients, 1 if seed is None else seed, output, as_json=as_json)
     if seed is not None:
         return _one(names[0], seed, hours, faults, only, as_json=as_json)
     return _all(names, seeds, hours, faults, faults_file, as_json=as_json)

@@ -3,9 +3,11 @@
 Law: a secret is shown as `<secret>`: by its type, and wherever the text of a known one stands in another text.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import attrs
 
@@ -46,10 +48,28 @@ def plain(value: Any, secrets: Iterable[Secret] = ()) -> Any:
     return f"<{type(value).__name__}>"
 
 
+def shallow(value: Any, secrets: Iterable[Secret] = ()) -> Any:
+    """The same, but of an object only that it is one: whoever made it knows what is secret in it, and we do not.
+
+    Args:
+        value: a field of an event, or a variable.
+        secrets: texts that are to be hidden in other texts.
+    """
+    return f"<{'object' if isinstance(value, Mapping) else 'list'}>" if _inside(value) else plain(value, secrets)
+
+
+def _inside(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple) and len(value) > 0
+
+
 def hushed(text: str, secrets: Iterable[Secret]) -> str:
-    """A text without the secrets that stand in it."""
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+    """A text without the secrets that stand in it, as they are, or as they are written in a URL or in JSON."""
+    # the longest first, for one may stand in another
+    for secret in sorted(secrets, key=len, reverse=True):
+        for written in dict.fromkeys(
+            (str(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+        ):
+            text = text.replace(written, HIDDEN)
     return str(text)
 
 

@@ -4,7 +4,9 @@ Law: a line says what happened and never a secret. A file holds whole sessions, 
 put aside: each can be replayed alone. What it takes on disk is bounded.
 """
 
+import itertools
 import json
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from os import PathLike
@@ -23,11 +25,14 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
 
 from .instrument import Instrument, Observed
-from .plain import hushed, plain, secrets_of, without_query
+from .plain import hushed, plain, secrets_of, shallow, without_query
 
 VERSION: Final = 1
 MOST: Final = 64 * 1024 * 1024
 _DIGITS: Final = 6
+_REMEMBERED: Final = 16
+
+log = logging.getLogger("lifecycle.trace")
 
 
 @attrs.define
@@ -37,18 +42,23 @@ class _Session:
     name: str
     moved: float
     guarded: bool
+    known: dict[Secret, None] = attrs.field(factory=dict)
 
     def secrets(self, machine: Machine) -> tuple[Secret, ...]:
-        return secrets_of(machine) if self.guarded else ()
+        # a step may forget a secret that stands in its own fields
+        if self.guarded:
+            self.known |= dict.fromkeys(secrets_of(machine))
+            for old in list(self.known)[:-_REMEMBERED]:
+                del self.known[old]
+        return tuple(self.known)
 
     def header(self, connection: Observed, at: float) -> dict[str, Any]:
         machine, page = connection.machine, connection.machine.definition
         values = dict(zip(page.parameters, machine.parameters, strict=True))
         secrets = self.secrets(machine)
         parameters = {
-            name: without_query(value) if page.parameters[name].kind == "url" and value else plain(value, secrets)
+            name: plain(without_query(value) if page.parameters[name].kind == "url" and value else value, secrets)
             for name, value in values.items()
-            if page.parameters[name].kind != "secret"
         }
         date = datetime.fromtimestamp(at + self.moved, UTC).isoformat(timespec="milliseconds")
         about = {"page": page.name, "hash": page.hash, "parameters": parameters}
@@ -92,7 +102,10 @@ class Trace(Instrument):
 
     def close(self) -> None:
         """Write no more. Again is no harm."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # the disk is full; the program that is watched goes on
+            log.warning("%s: %s", self.path, error)
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +119,11 @@ class Trace(Instrument):
         """A session begins."""
         self._begun += 1
         named = self._name(connection) if callable(self._name) else self._name
-        session = _Session(named or str(self._begun), wall - at, _guarded(connection.machine.definition))
+        name = str(named or self._begun)
+        living = {session.name for session in self._sessions.values()}
+        if name in living:
+            name = next(each for number in itertools.count(2) if (each := f"{name} #{number}") not in living)
+        session = _Session(name, wall - at, _guarded(connection.machine.definition))
         self._sessions[connection] = session
         self._write(session.header(connection, at))
 
@@ -138,13 +155,15 @@ class Trace(Instrument):
     def kept(self, connection: Observed, variable: str, at: float) -> None:
         """A message moved a variable."""
         session, machine = self._sessions[connection], connection.machine
+        secrets = session.secrets(machine)
         value = machine.variables[list(machine.definition.variables).index(variable)]
-        kept = {variable: plain(value, session.secrets(machine))}
-        self._write({"session": session.name, "at": _short(at), "kept": kept})
+        self._write({"session": session.name, "at": _short(at), "kept": {variable: shallow(value, secrets)}})
 
     def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
         """A session has ended."""
-        session = self._sessions.pop(connection)
+        session = self._sessions.pop(connection, None)
+        if session is None:
+            return
         why = hushed(connection.why, session.secrets(connection.machine))
         row = {"session": session.name, "at": _short(at), "end": connection.status, "why": why}
         row["counters"] = attrs.asdict(connection.counters)
@@ -160,7 +179,7 @@ class Trace(Instrument):
             "epoch": connection.epoch,
             "cause": event.cause,
             "event": event.name,
-            "fields": plain(event.fields, secrets),
+            "fields": {name: shallow(value, secrets) for name, value in event.fields.items()},
             "states": machine.states,
             "status": machine.status,
             "phase": machine.phase,
@@ -176,15 +195,19 @@ class Trace(Instrument):
         if self.path.exists():
             self.path.replace(f"{self.path}.1")
         # a line is written as a whole, so that a crash loses none
-        self._file = self.path.open("w", encoding="utf-8", buffering=1)
+        # JSON may hold half a character, and has this way to write it
+        self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
         self._size = 0
 
     def _write(self, row: Mapping[str, Any]) -> None:
+        self._append(row)
+        if self._size > self._most and self._sessions:
+            self._put_aside(row["at"])
+
+    def _append(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
         self._file.write(line)
-        self._size += len(line)
-        if self._size > self._most:
-            self._put_aside(row["at"])
+        self._size += len(line.encode(errors="backslashreplace"))
 
     def _put_aside(self, at: float) -> None:
         self._file.close()
@@ -193,11 +216,10 @@ class Trace(Instrument):
             machine = connection.machine
             row = session.header(connection, at)
             if machine.row.states:
-                snapshot = attrs.asdict(machine.snapshot())
-                row["from"] = plain(snapshot, session.secrets(machine)) | {"status": machine.status}
-            line = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
-            self._file.write(line)
-            self._size += len(line)
+                snapshot, secrets = machine.snapshot(), session.secrets(machine)
+                variables = {name: shallow(value, secrets) for name, value in snapshot.variables.items()}
+                row["from"] = attrs.asdict(snapshot) | {"variables": variables, "status": machine.status}
+            self._append(row)
 
 
 def _guarded(page: Definition) -> bool:

@@ -117,7 +117,7 @@ def _dated(lines: Sequence[Line]) -> list[tuple[Line, float]]:
 
 def _matched(client: _Side, server: _Side) -> Iterator[tuple[_Dial, str]]:
     """Which session of the server belongs to which dial."""
-    begins = [(line, wall) for line, wall in server.walk() if line.kind == "header"]
+    begins = [(line, wall) for line, wall in server.walk() if line.kind == "header" and "from" not in line.row]
     names = {line.session: line.row.get("session") for line, _ in client.walk()}
     dials: dict[_Dial, tuple[float, float]] = {}
     for line, wall in client.walk():
@@ -126,7 +126,9 @@ def _matched(client: _Side, server: _Side) -> Iterator[tuple[_Dial, str]]:
             began, _ = dials.get((line.session, epoch), (wall, wall))
             dials[line.session, epoch] = (began, wall)
     for dial, (began, ended) in dials.items():
-        same = [each for each in begins if each[0].row.get("session") == names[dial[0]]]
+        # numbers are given by each side for itself
+        name = names[dial[0]] or ""
+        same = [each for each in begins if each[0].row.get("session") == name and not name.isdigit()]
         near = [each for each in begins if began - _SKEW <= each[1] <= ended + _SKEW]
         for found in (same or near)[:1]:
             begins.remove(found)

@@ -79,7 +79,7 @@ class _Counting:
             sent[_SENT] = self.recorder.plain()
         elif not self.config.getoption("collectonly"):
             self.found = [self.recorder.of(page) for page in self._reported()]
-            if self._short() and session.exitstatus == pytest.ExitCode.OK:
+            if self._failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -89,7 +89,8 @@ class _Counting:
         out = terminalreporter
         out.section("clauses of pages")
         if not self.found:
-            out.line("no page was run; what should have been can be named: --lifecycle-coverage-of=PAGE")
+            failed = "FAILED: " if self.least is not None else ""
+            out.line(f"{failed}no page was run; what should have been can be named: --lifecycle-coverage-of=PAGE")
         width = max((len(one.page) for one in self.found), default=0)
         for one in self.found:
             out.line(
@@ -103,6 +104,11 @@ class _Counting:
                 f"{_said(one.percent)} % of its clauses, and --lifecycle-coverage-fail-under asks for {self.least:g} %"
             )
             out.line(f"FAILED: {one.page}: the tests exercise {less}", red=True)
+
+    @property
+    def _failed(self) -> bool:
+        # a page that moved away must not turn a gate green
+        return bool(self._short()) or (self.least is not None and not self.found)
 
     def _short(self) -> "list[PageCoverage]":
         return [one for one in self.found or () if self.least is not None and one.percent < self.least]

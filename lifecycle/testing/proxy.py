@@ -142,12 +142,16 @@ class Proxy:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         self._began = trio.current_time()
-        # without path and query, which may hold a secret
-        self._tell("listening", 0, f"{self._place} leads to {self._target.host} port {self._target.port}")
-        self._accept()
-        for fault in self._schedule.faults:
-            self.inject(fault)
-        self._nursery.start_soon(self._keep_time)
+        try:
+            # without path and query, which may hold a secret
+            self._tell("listening", 0, f"{self._place} leads to {self._target.host} port {self._target.port}")
+            self._accept()
+            for fault in self._schedule.faults:
+                self.inject(fault)
+            self._nursery.start_soon(self._keep_time)
+        except BaseException as error:  # whoever is told may raise, and the nursery is open
+            await self.__aexit__(type(error), error, None)
+            raise
         return self
 
     async def __aexit__(

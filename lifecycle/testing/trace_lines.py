@@ -6,6 +6,7 @@ begins with a header.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 import attrs
@@ -34,6 +35,9 @@ _KNOWN: Mapping[Kind, Mapping[str, type]] = {
     "end": {"why": str},
 }
 _MARKS: Mapping[str, Kind] = {"trace": "header", "kept": "kept", "stale": "stale", "end": "end"}
+_COUNTED = ("epoch", "in", "out")
+_LISTS = ("states", "clauses", "effects", "clocks", "calls")
+_MOST = 1e15
 _FROM: Mapping[str, type] = {"states": list, "variables": dict, "phase": str, "clocks": list, "calls": list}
 
 
@@ -100,11 +104,13 @@ def _line(place: str, text: str, *, first: bool) -> Line:
         raise BadTrace(f"{place}: expected an object, found {text.strip()[:40]}")
     kind: Kind = "header" if first else _kind(row)
     _check(place, row, _NEEDED[kind], {**_KNOWN[kind], **_SESSION})
+    _check_values(place, row)
     if kind == "header":
         if row["trace"] != VERSION:
             raise BadTrace(f"{place}: a trace of version {row['trace']}; this reads version {VERSION}")
         if "from" in row:
             _check(place, row["from"], _FROM, {})
+            _check_values(place, row["from"])
     elif kind == "step":
         wrong = _wrong(row)
         if wrong:
@@ -130,6 +136,22 @@ def _check(place: str, row: Mapping[str, Any], needed: Mapping[str, type], known
     for key, kind in {**needed, **known}.items():
         if key in row and (type(row[key]) is not kind):
             raise BadTrace(f"{place}: `{key}` is {_WORDS.get(kind, 'a number')}, found {json.dumps(row[key])[:40]}")
+
+
+def _check_values(place: str, row: Mapping[str, Any]) -> None:
+    for key in _COUNTED:
+        if key in row and (type(row[key]) is not int or not 0 <= row[key] <= _MOST):
+            raise BadTrace(f"{place}: `{key}` is a whole number, found {json.dumps(row[key])[:40]}")
+    if "at" in row and (type(row["at"]) not in (int, float) or not abs(row["at"]) <= _MOST):
+        raise BadTrace(f"{place}: `at` is a number of seconds, found {json.dumps(row['at'])[:40]}")
+    for key in _LISTS:
+        if any(not isinstance(each, str) for each in row.get(key, ())):
+            raise BadTrace(f"{place}: `{key}` is a list of texts, found {json.dumps(row[key])[:40]}")
+    if "date" in row:
+        try:
+            datetime.fromisoformat(row["date"])
+        except ValueError:
+            raise BadTrace(f"{place}: `date` is a date of ISO 8601, found {row['date'][:40]!r}") from None
 
 
 def _wrong(row: Mapping[str, Any]) -> str:

@@ -49,11 +49,14 @@ def tell(driver: "Driver", wish: str, fields: Mapping[str, Any]) -> bool:
 
 
 async def _ended(driver: "Driver") -> bool:
-    until = 0.0
+    until, seen = 0.0, set[tuple[str, ...]]()
     while not (driver.finished or driver.machine.status in _AT_REST):
         if until and trio.current_time() >= until:
             return False
-        if not until or driver.machine.status == "closing":
+        states = driver.machine.states
+        # states that lead to each other do not move it for ever
+        if not until or (driver.machine.status == "closing" and states not in seen):
+            seen.add(states)
             until = max([trio.current_time(), *driver.clocks()]) + _BELT
             driver.timers.set(_KEY, until, driver.changed.wake)
             driver.armed()

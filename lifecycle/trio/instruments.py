@@ -3,6 +3,7 @@
 Law: what an instrument raises reaches nobody. It is logged once, and the instrument is left out from then on.
 """
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any, final
@@ -118,3 +119,6 @@ class Instruments:
                 name = self._subject.machine.definition.name
                 log.exception("%s: the instrument %s has failed; it is told no more", name, type(instrument).__name__)
                 self._told = tuple(each for each in self._told if each is not instrument)
+                # whatever it has kept of this connection goes with it
+                with contextlib.suppress(Exception):
+                    instrument.ended(self._subject, trio.current_time(), None)

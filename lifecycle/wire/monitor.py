@@ -185,6 +185,9 @@ class Monitor:
             return
         if deaf:
             return
+        # a driver tells that bytes came, and then what they said
+        if told.heard and self._machine.phase == "open" and self._machine.row.hears:
+            yield from self._step(Report("heard", "heard"), at)
         match told.cause:
             case "unknown":
                 yield self._illegal(told, unknown(self._definition, told))
@@ -194,9 +197,6 @@ class Monitor:
                 yield from self._call(told, at)
             case "wish" | "opened" | "closed" | "end" | "message" if told.event:
                 yield from self._step(told, at)
-        # bytes came, whatever they said
-        if told.heard and self._machine.phase == "open" and self._machine.row.hears:
-            yield from self._step(Report("heard", "heard"), at)
 
     def _timer(self, told: Report, at: float) -> Iterator[Finding]:
         wait = self._waits.clocks.get(told.event)

@@ -124,7 +124,7 @@ def _told(definition: Definition) -> dict[str, Told]:
 
 def _event(definition: Definition, event: str, fields: Mapping[str, Any]) -> Report:
     cause = cause_of(definition, event)
-    return Report(cause, event, fields, heard=cause in ("opened", "heard", "message"))
+    return Report(cause, event, fields, heard=cause in ("heard", "message"))
 
 
 def _clause(definition: Definition, name: str, keep: tuple[tuple[str, Pick, Any], ...] = ()) -> Report:

@@ -11,7 +11,7 @@ import lifecycle
 from lifecycle.definition.literal import Secret
 from lifecycle.definition.read import read_text
 from lifecycle.observe import Trace
-from lifecycle.observe.plain import plain
+from lifecycle.observe.plain import hushed, plain
 from lifecycle.testing import replays
 from lifecycle.testing.peer import Peer
 from lifecycle.testing.replay import replay
@@ -208,6 +208,126 @@ async def test_a_peer_that_repeats_a_secret_tells_nobody(tmp_path):
                     await anext(connection)
                 assert "hush" not in str(caught.value) + connection.why + str(connection.history)
     assert "hush" not in file.read_text()
+
+
+ODD = """
+lifecycle: 1
+page: odd
+role: client
+parameters:
+  token: {secret: optional}
+variables:
+  ticket: {kept: secret}
+  hello:  {kept: object}
+hears: {connect: {}, disconnect: {}}
+good: {open: [accepted, note]}
+causes:
+  - {close: 4001, is: refused.ticket}
+  - {otherwise: true, is: lost.network}
+messages:
+  codec: json
+  routes:
+    - {match: {t: accepted}, keep: {ticket: ticket, hello: hello}, raise: accepted, fields: {hello: hello}}
+    - {match: {t: note}, raise: note, fields: {text: text}}
+states:
+  idle: {status: idle, needs: none, rest: true, ignore: [disconnect]}
+  online:
+    use: connection
+    fill:
+      up:
+        states:
+          waiting:
+            clauses:
+              O1: {on: accepted, when: token != none, to: known}
+              O2: {on: accepted, to: unknown}
+              O3: {after: 5 s, to: closed}
+          known: {status: ready, rest: true, ignore: [accepted, note]}
+          unknown: {status: ready, rest: true, ignore: [accepted, note]}
+        ignore: [note]
+    clauses:
+      O4: {on: done, to: closed}
+      O5: {on: refused, do: {set: {ticket: none}}, to: closed}
+      O6: {on: lost, to: closed}
+  closed: {status: closed, needs: none, final: done}
+clauses:
+  O7: {on: connect, to: online}
+  O8: {on: disconnect, to: closed}
+"""
+ACCEPTED = '{"t": "accepted", "ticket": "hush-ticket", "hello": {"auth": {"minted": "hush-minted"}}}'
+
+
+async def odd(file, *, say: str = "", close: str = "", **options: Any) -> None:
+    """A life of the odd page, traced."""
+    async with Peer() as peer:
+        with Trace(file) as trace:
+            async with lifecycle.open(
+                read_text(ODD), url=URL, instruments=[trace], transport=peer.dialer, **options
+            ) as connection:
+                await peer.connected()
+                peer.link.send(ACCEPTED)
+                await connection.ready()
+                if say:
+                    peer.link.send(say)
+                    await trio.sleep(1)
+                if close:
+                    peer.link.close(4001, close)
+                    await trio.sleep(1)
+
+
+async def test_of_an_object_only_that_it_is_one(tmp_path):
+    """What a peer puts into it may be secret, and nothing says so."""
+    await odd(tmp_path / "odd.jsonl")
+    assert "hush" not in (tmp_path / "odd.jsonl").read_text()
+    assert any(row.get("kept") == {"hello": "<object>"} for row in rows(tmp_path / "odd.jsonl"))
+
+
+async def test_a_secret_that_a_step_forgets_is_hidden_in_it(tmp_path):
+    """The refusal quotes the ticket, and the page lets go of it in the same step."""
+    await odd(tmp_path / "odd.jsonl", close="bad ticket hush-ticket")
+    assert "hush" not in (tmp_path / "odd.jsonl").read_text()
+
+
+async def test_a_secret_that_is_optional_replays_as_given(tmp_path):
+    """A guard may ask whether there is one."""
+    await odd(tmp_path / "odd.jsonl", token=PASSWORD)
+    replays(tmp_path / "odd.jsonl", read_text(ODD))
+    assert any(row.get("clauses") == ["O1"] for row in rows(tmp_path / "odd.jsonl"))
+
+
+async def test_half_a_character_spoils_nothing(tmp_path):
+    """JSON may hold one; the trace goes on, and replays."""
+    await odd(tmp_path / "odd.jsonl", say='{"t": "note", "text": "\\ud800"}')
+    replays(tmp_path / "odd.jsonl", read_text(ODD))
+    assert rows(tmp_path / "odd.jsonl")[-1]["end"] == "closed"
+
+
+async def test_living_sessions_have_names_of_their_own(tmp_path):
+    """Two at once of one name could not be told apart."""
+    file = tmp_path / "two.jsonl"
+    async with Peer() as peer:
+        with Trace(file, session="me") as trace:
+            options = {"url": URL, "instruments": [trace], "transport": peer.dialer}
+            async with lifecycle.open("websocket", **options) as one, lifecycle.open("websocket", **options) as other:
+                await one.ready()
+                await other.ready()
+    replays(file)
+    assert {row["session"] for row in rows(file)} == {"me", "me #2"}
+
+
+async def test_a_trace_that_fails_keeps_nothing_of_its_connections(tmp_path):
+    """A file that was closed too early costs the connection nothing, and no memory."""
+    trace = Trace(tmp_path / "closed.jsonl")
+    trace.close()
+    async with Peer() as peer, lifecycle.open("websocket", url=URL, instruments=[trace], transport=peer.dialer) as one:
+        await one.ready()
+    assert not trace._sessions
+
+
+def test_the_longest_secret_is_hidden_first_and_however_it_is_written():
+    """One may stand in another, and in a URL or in JSON it looks otherwise."""
+    secrets = (Secret("admin"), Secret("admin-hush-9"), Secret('a+b/"c'))
+    assert hushed("x admin-hush-9 y", secrets) == "x <secret> y"
+    assert hushed('GET /?t=a%2Bb%2F%22c {"t": "a+b/\\"c"}', secrets) == 'GET /?t=<secret> {"t": "<secret>"}'
 
 
 def test_a_file_that_is_there_is_put_aside(tmp_path):

@@ -112,6 +112,14 @@ def test_a_run_that_fails_by_itself_keeps_its_exit_code(run):
     assert (code, len(report)) == (pytest.ExitCode.NO_TESTS_COLLECTED, 6)
 
 
+def test_a_gate_that_finds_no_page_is_red(run, pytester):
+    """Pages that have moved away would else be good for ever."""
+    pytester.makepyfile(test_lamp="def test_nothing():\n    pass\n")
+    code, report, _ = run("--lifecycle-coverage", "--lifecycle-coverage-fail-under=50")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert report[0].startswith("FAILED: no page was run")
+
+
 def test_other_pages_of_the_same_name_do_not_count(run, pytester, tmp_path_factory):
     """Neither a page made of a text, nor one elsewhere, nor one that a test has changed or spoilt since."""
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "lamp.yaml"

@@ -27,6 +27,8 @@ from .scene import Scene
 from .user import User
 from .world import World
 
+_TO_END: Final = 86_400.0
+"""Seconds beside the hours in which all must be well again and have ended; a run that does not is given up."""
 _SETTLING: Final = 10.0
 """Seconds after which nothing of the bad world is on its way any more."""
 _KEPT: Final = 45.0
@@ -182,7 +184,7 @@ def run_seed(scene: Scene, seed: int, entries: Sequence[Entry], hours: float) ->
         return world, trio.current_time()
 
     with quiet():
-        world, seconds = run(whole, seed=seed)
+        world, seconds = run(whole, seed=seed, limit=hours * HOUR + _TO_END)
     if world.fault is not None:
         raise world.fault
     counts = {**world.counts, "lives": world.lives, "steps": world.judge.steps}

@@ -100,3 +100,18 @@ def test_wrong_pages_are_told_all_at_once() -> None:
 def test_only_fragments_are_bad_input() -> None:
     """There is nothing to run."""
     assert run("heartbeat").return_value == 2
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf"])
+def test_hours_that_are_no_number_are_refused(hours: str) -> None:
+    """They would never end."""
+    done = CliRunner().invoke(simulate, ["websocket", "--seed", "1", "--hours", hours])
+    assert done.exit_code == 2
+    assert "must be a number that ends" in done.output
+
+
+def test_a_seed_of_nothing_is_a_seed(tmp_path: Path) -> None:
+    """0 is none that stands for another one."""
+    plot = str(tmp_path / "herd.svg")
+    herds = [run("websocket", "--herd", "5", "--json", "-o", plot, "--seed", str(seed)).stdout for seed in (0, 1)]
+    assert herds[0] != herds[1]
