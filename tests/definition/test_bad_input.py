@@ -230,3 +230,24 @@ def test_wrong_types_and_unknown_names_of_with_are_told(tmp_path):
     assert any(
         "`heartbeat` has no parameter `heartbeat_weit`: did you mean `heartbeat_wait`?" in line for line in problems
     )
+
+
+ASKED = """
+lifecycle: 1
+page: asked
+role: server
+variables:
+  linger: {duration: 1 s, from: query.linger, else: ELSE}
+hears: {disconnect: {}}
+causes: [{otherwise: true, is: lost}]
+states:
+  up: {status: ready, rest: true, clauses: {A1: {on: [lost, disconnect], to: over}, A2: {after: linger, to: over}}}
+  over: {status: closed, final: done}
+"""
+
+
+def test_what_stands_in_for_a_request_is_of_the_variables_type():
+    """It is read as a value of the page: with its unit, and refused where it is none."""
+    assert read_text(ASKED.replace("ELSE", "2 s")).variables["linger"].else_ == 2.0
+    with pytest.raises(PageError, match=r"<text>:6:53: expected a duration with its unit"):
+        read_text(ASKED.replace("ELSE", "5"))

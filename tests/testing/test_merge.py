@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 from click.testing import CliRunner
 
 import lifecycle
@@ -14,6 +15,7 @@ from lifecycle.testing.merge import merged, told
 from lifecycle.testing.peer import Peer
 from lifecycle.testing.replay import replay
 from lifecycle.testing.story import sequence, table
+from lifecycle.testing.trace_lines import BadTrace
 
 GREETING = Path(__file__).parents[2] / "docs" / "examples" / "greeting.yaml"
 WELCOMER = """
@@ -201,3 +203,45 @@ async def test_a_cut_or_spoiled_line_is_told_by_its_number(traces):
     missing = replay([*lines[:2], *lines[3:]], PAGES, name="client.jsonl").difference
     assert missing is not None
     assert missing.startswith("client.jsonl:3: the trace says that `opened` is taken by")
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value", "said"),
+    [
+        (0, "date", "yesterday", "`date` is a date of ISO 8601, found 'yesterday'"),
+        (2, "at", 10**400, "`at` is a number of seconds, found 1"),
+        (2, "epoch", "x", '`epoch` is a whole number, found "x"'),
+        (2, "out", True, "`out` is a whole number, found true"),
+        (2, "states", [[]], "`states` is a list of texts, found "),
+    ],
+)
+async def test_a_value_that_is_none_is_bad_input(traces, line, key, value, said):
+    """Whatever a line holds, it is told with its place."""
+    await live(*traces)
+    lines = [json.loads(text) for text in traces[0].read_text().splitlines()]
+    lines[line][key] = value
+    with pytest.raises(BadTrace) as caught:
+        replay(map(json.dumps, lines), PAGES, name="t.jsonl")
+    assert str(caught.value).startswith(f"t.jsonl:{line + 1}: {said}")
+
+
+async def test_sessions_of_strangers_are_not_matched_by_their_numbers(tmp_path):
+    """The server's first client was another one; ours is its second, and our first."""
+    mine, theirs = tmp_path / "client.jsonl", tmp_path / "server.jsonl"
+    with Trace(mine) as client, Trace(theirs) as server:
+        async with Peer(PAGES[1], instruments=[server]) as peer:
+            async with lifecycle.open(GREETING, url=peer.url, transport=peer.dialer) as stranger:
+                await stranger.ready()
+            await trio.sleep(3600)
+            options = {"url": peer.url, "transport": peer.dialer, "instruments": [client]}
+            async with lifecycle.open(GREETING, **options) as connection:
+                await connection.ready()
+    # on the virtual clock the wall stands still, so what began later says so by its date
+    lines = [json.loads(text) for text in theirs.read_text().splitlines()]
+    early = [
+        row | ({"date": "2020-01-01T00:00:00+00:00"} if row.get("session") == "1" and "trace" in row else {})
+        for row in lines
+    ]
+    theirs.write_text("".join(json.dumps(row) + "\n" for row in early))
+    whole = story(mine, theirs)
+    assert [one.peer for one in whole if one.side == 0 and one.line.row.get("event") == "opened"] == ["2"]

@@ -186,12 +186,15 @@ def variable(given: Any, _: Any) -> page.Variable:
         initial = _literal(kind, initial, of, kind)
     ends = {end: _end(kind, given[end], end) for end in _ends(given, kind)}
     source = scalars.path(given["from"], None) if "from" in given else None
+    absent = given.get("else")
+    if absent is not None and kind != "kept":
+        absent = _literal(kind, absent, of, "else")
     return page.Variable(
         kind=kind,  # type: ignore[arg-type]
         initial=initial,
         of=of,
         from_=source,
-        else_=given.get("else"),
+        else_=absent,
         **ends,
     )
 
