@@ -68,16 +68,16 @@ class _Terminal:
 
     async def run(self) -> None:
         failure: BaseException | None = None
-        async with trio.open_nursery() as watching:
-            watching.start_soon(self._watch)  # it ends by itself, when the last step was told
-            async with self.connection as connection, trio.open_nursery() as nursery:
-                nursery.start_soon(self._count_down, connection)
-                nursery.start_soon(self._type, connection)
-                try:
-                    await self._read(connection)
-                except (ConnectionFailed, KeyboardInterrupt) as error:
-                    failure = error
-                nursery.cancel_scope.cancel()
+        async with self.connection as connection, trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            nursery.start_soon(self._count_down, connection)
+            nursery.start_soon(self._type, connection)
+            try:
+                await self._read(connection)
+            except (ConnectionFailed, KeyboardInterrupt) as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        await self._watch()  # the steps that were not told yet
         self._quiet()
         if failure is not None:
             raise failure
