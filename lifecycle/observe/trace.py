@@ -45,6 +45,7 @@ class _Session:
     known: dict[Secret, None] = attrs.field(factory=dict)
 
     def secrets(self, machine: Machine) -> tuple[Secret, ...]:
+        """Those that the machine knows, and the last that it knew."""
         # a step may forget a secret that stands in its own fields
         if self.guarded:
             self.known |= dict.fromkeys(secrets_of(machine))
@@ -53,6 +54,7 @@ class _Session:
         return tuple(self.known)
 
     def header(self, connection: Observed, at: float) -> dict[str, Any]:
+        """The line with which it begins in a file."""
         machine, page = connection.machine, connection.machine.definition
         values = dict(zip(page.parameters, machine.parameters, strict=True))
         secrets = self.secrets(machine)
@@ -156,8 +158,8 @@ class Trace(Instrument):
         """A message moved a variable."""
         session, machine = self._sessions[connection], connection.machine
         secrets = session.secrets(machine)
-        value = machine.variables[list(machine.definition.variables).index(variable)]
-        self._write({"session": session.name, "at": _short(at), "kept": {variable: shallow(value, secrets)}})
+        kept = {variable: shallow(machine.names()[variable], secrets)}
+        self._write({"session": session.name, "at": _short(at), "kept": kept})
 
     def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
         """A session has ended."""

@@ -11,7 +11,8 @@ from .graph import Graph
 from .trail import Step, steps
 from .watch import Way
 
-_FROM = {"wish": "user", "timer": "clock", "call": "calls"}
+FROM = {"wish": "user", "timer": "clock", "call": "calls"}
+"""Who causes an event, by its cause; all others are the peer's."""
 OUTWARD = {"open", "close", "drop", "send", "ping", "admit", "refuse"}
 """The effects that concern the peer."""
 
@@ -41,7 +42,7 @@ def _step(number: int, step: Step) -> Iterator[str]:
         yield f"Note over peer: {number}. {at}: silent from here, and nobody is told"
     else:
         arrow = "--x" if step.refused else "->>"
-        yield f"{_FROM.get(step.cause, 'peer')}{arrow}page: {number}. {at}: {safe(step.event)}"
+        yield f"{FROM.get(step.cause, 'peer')}{arrow}page: {number}. {at}: {safe(step.event)}"
     for word in step.effects:
         if word in OUTWARD:
             yield f"page->>peer: {word}"

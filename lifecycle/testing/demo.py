@@ -131,6 +131,7 @@ class _Demo:
         self.sending = trio.CancelScope()
 
     async def run(self, seconds: float, instruments: list[Trace]) -> Result:
+        """Break things for so long, and count what became of each message."""
         began = trio.current_time()
         faults: list[Fault] = []
         url = self.proxy.url

@@ -227,6 +227,7 @@ class _Reader:
     problems: list[Problem] = attrs.field(factory=list)
 
     def schedule(self, value: Any, spot: Spot) -> Schedule:
+        """The whole file; what is wrong with it is told, and left out."""
         if not isinstance(value, dict):
             self.tell(spot, f"expected keys and values, found {shown(value)}", f"begin with `faults: {VERSION}`")
             return Schedule()
@@ -245,6 +246,7 @@ class _Reader:
         return Schedule(tuple(ordered), seed if seed is not None else 1)
 
     def fault(self, row: Any, spot: Spot) -> Fault | None:
+        """One row; none if it is wrong, which is told."""
         if not isinstance(row, dict):
             self.tell(spot, f"expected a fault, found {shown(row)}", "write e.g. `{at: 5 s, fault: reset}`")
             return None

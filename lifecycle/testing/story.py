@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lifecycle.definition.units import say_seconds
-from lifecycle.proof.sequence import OUTWARD, safe
+from lifecycle.proof.sequence import FROM, OUTWARD, safe
 
 from .merge import Told
 from .trace_lines import Line
 
-_FROM = {"wish": "user", "timer": "clock", "call": "calls"}
 _HEAD = ("line", "at", "who", "dial", "what", "clauses", "then", "status", "does", "in", "out")
 
 
@@ -106,7 +105,7 @@ def _arrows(one: Told, began: float, *, alone: bool) -> Iterator[str]:
 
 
 def _arrow(row: Mapping[str, Any], me: str, other: str, at: str) -> str:
-    source = _FROM.get(row["cause"], other)
+    source = FROM.get(row["cause"], other)
     if me == "server" and source == "user":
         source = "server"
     return f"{source}{'--x' if row.get('refused') else '->>'}{me}: {at}: {safe(row['event'])}"

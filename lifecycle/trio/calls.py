@@ -114,11 +114,11 @@ class Calls:
         code = type(error).__name__
         words = self._hushed(effect, f"`{effect.name}` has raised {code}: {error}")
         whole = "".join(traceback.format_exception(error))
-        hushed = self._hushed(effect, whole)
-        if hushed == whole:
+        shown = self._hushed(effect, whole)
+        if shown == whole:
             log.warning("%s: %s", self._driver.definition.name, words, exc_info=error)
         else:
-            log.warning("%s: %s\n%s", self._driver.definition.name, words, hushed)
+            log.warning("%s: %s\n%s", self._driver.definition.name, words, shown)
         return self._failed(effect, code, f"`{effect.name}` has failed: {error}", words)
 
     def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:

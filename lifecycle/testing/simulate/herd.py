@@ -102,6 +102,7 @@ def _watched(scene: Scene, clients: int, seed: int, given: Mapping[str, Any]) ->
     server, scene = _Server(clients), attrs.evolve(scene, given=given)
 
     async def live() -> float | None:
+        """All clients at once; when the last one was ready, if all were."""
         worlds = [World(scene, seed * clients + number, (), math.inf) for number in range(clients)]
         async with trio.open_nursery() as nursery:
             for world in worlds:

@@ -64,6 +64,7 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
     failures: list[OSError] = []
 
     async def attempt(target: _Target, failed: trio.Event) -> None:
+        """Try one address; who answers first ends the others."""
         try:
             sock = await _connect(target)
         except OSError as error:
