@@ -38,7 +38,7 @@ test: $(MADE)/wheel
 	$(PYTEST) $(ARGS)
 
 nightly: $(MADE)/wheel
-	LIFECYCLE_NIGHTLY=1 $(PYTEST) $(ARGS)
+	LIFECYCLE_NIGHTLY=1 $(PYTEST) -o faulthandler_timeout=0 $(ARGS)
 
 coverage: $(MADE)/wheel
 	$(VENV)/bin/python -P -m coverage run -m pytest $(ARGS)

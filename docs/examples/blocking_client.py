@@ -1,29 +1,38 @@
-"""A program without any async code that holds a connection, in a thread of anyio."""
+"""A program without async code that holds a connection: trio has the main thread, the program a worker thread."""
 
 import sys
+from typing import Any
 
 import trio
-from anyio.from_thread import start_blocking_portal
+from trio.from_thread import run as wait_for
 
 import lifecycle
 
 
-async def receive(connection: lifecycle.Connection, seconds: float) -> object:
+def main(url: str) -> None:
+    trio.run(hold, url)
+
+
+async def hold(url: str) -> None:
+    page = lifecycle.open("websocket", url=url, redial={"first": "100 ms", "max": "1 s"})
+    async with page as connection:
+        await trio.to_thread.run_sync(talk, connection)
+
+
+def talk(connection: lifecycle.Connection) -> None:
+    wait_for(connection.ready, 10)
+    wait_for(connection.send, "one")
+    print(connection.status, wait_for(receive, connection, 10))
+    trio.from_thread.run_sync(connection.post, "restart")
+    mark = wait_for(receive, connection, 10)
+    print(mark.kind, "-", mark.why)
+    wait_for(connection.send, "two")
+    print(connection.status, wait_for(receive, connection, 10))
+
+
+async def receive(connection: lifecycle.Connection, seconds: float) -> Any:
     with trio.fail_after(seconds):
         return await anext(connection)
-
-
-def main(url: str) -> None:
-    page = lifecycle.open("websocket", url=url, redial={"first": "100 ms", "max": "1 s"})
-    with start_blocking_portal("trio") as portal, portal.wrap_async_context_manager(page) as connection:
-        portal.call(connection.ready, 10)
-        portal.call(connection.send, "one")
-        print(connection.status, portal.call(receive, connection, 10))
-        portal.call(connection.post, "restart")
-        mark = portal.call(receive, connection, 10)
-        print(mark.kind, "-", mark.why)
-        portal.call(connection.send, "two")
-        print(connection.status, portal.call(receive, connection, 10))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ from lifecycle.observe.plain import hushed, secrets_of
 from lifecycle.wire.requests import frame
 
 from .groups import alone
+from .interrupts import protected, unprotected
 
 if TYPE_CHECKING:
     from .driver import Driver
+    from .epoch import Epoch
 
 log = logging.getLogger("lifecycle.calls")
 
@@ -84,7 +86,9 @@ class Calls:
                 return self._wrong(effect, f"must be an async generator, for its items are sent as `{yields}`")
             if yields is None and not isinstance(running, Awaitable):
                 return self._wrong(effect, f"must be an async method; it returned {type(running).__name__}")
-            result = await (self._send_all(running, yields) if isinstance(running, AsyncGenerator) else running)
+            result = await unprotected(
+                self._send_all(running, yields) if isinstance(running, AsyncGenerator) else running
+            )
         except Exception as error:  # noqa: BLE001 -- the page decides what becomes of it
             return self._raised(effect, error)
         try:
@@ -100,8 +104,12 @@ class Calls:
             async for item in items:
                 if epoch is None or driver.current is not epoch:
                     return
-                epoch.send(frame(driver.definition, str(name), {**driver.machine.names(), "item": item}))
-                await epoch.sendable()
+                await protected(self._send, epoch, str(name), item)
+
+    async def _send(self, epoch: "Epoch", name: str, item: Any) -> None:
+        driver = self._driver
+        epoch.send(frame(driver.definition, name, {**driver.machine.names(), "item": item}))
+        await epoch.sendable()
 
     def _wrong(self, effect: StartCall, what: str) -> Event:
         return self._failed(effect, "wrong_result", f"`{effect.name}` {what}")

@@ -7,12 +7,14 @@ import trio
 
 from lifecycle.machine.step import Step
 
+from .interrupts import ki_protected
 from .parking import Parking
 
 MOST = 256
 
 
 @final
+@ki_protected
 class Changes:
     """An async iterator of steps that ends with the connection.
 

@@ -42,12 +42,14 @@ from .closing import close
 from .door import Door, raise_failure
 from .driver import Driver
 from .instruments import Instruments, Subject
+from .interrupts import ki_protected
 from .runnable import unrunnable
 
 _DICE = random.SystemRandom()  # has no state of its own, which would be 2.5 KiB for each connection
 
 
 @final
+@ki_protected
 class Connection:
     """A connection that heals itself as its page says; `definition` is the page.
 
@@ -311,20 +313,19 @@ class Connection:
             DriverFailed: a fault of ours.
         """
         self._refuse_again()
-        driver = self._driver
         async with trio.open_nursery() as nursery:
             try:
                 self._begin(nursery)
                 task_status.started(self)
-                while not driver.finished:
-                    await driver.changed.wait()
+                while not self._driver.finished:
+                    await self._driver.changed.wait()
             except trio.Cancelled:
-                driver.goodbye()
+                self._driver.goodbye()
                 raise
             finally:  # while the nursery is open: a task of somebody else may be using the connection
-                driver.finish()
+                self._driver.finish()
                 nursery.cancel_scope.cancel()
-        raise_failure(driver)
+        raise_failure(self._driver)
 
     async def __aenter__(self) -> Self:
         """Start; the page is told `connect` if it hears it."""

@@ -33,6 +33,7 @@ from lifecycle.wire.upgrade import first_values
 from .calls import Calls
 from .carry import carry_out, drop, mark, run_out
 from .epoch import Epoch
+from .interrupts import ki_protected
 from .parking import Parking
 from .telling import remember, told
 from .timers import Timers
@@ -55,6 +56,7 @@ def _nothing() -> None:
 
 
 @final
+@ki_protected
 class Driver:
     """Runs one machine.
 

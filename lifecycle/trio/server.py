@@ -30,6 +30,7 @@ from .admission import Admission, Client
 from .connection import Connection
 from .door import Door
 from .groups import alone
+from .interrupts import Protected, ki_protected, unprotected
 from .runnable import unrunnable
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _OWN = ("handler", "host", "port", "subprotocols", "limit", "per_address", "pati
 
 
 @final
+@ki_protected
 class Server:
     """A page of the role server, on a port.
 
@@ -152,7 +154,7 @@ class Server:
     async def _client(self, client: Client, sock: socket.socket) -> None:
         with self._attended(client):
             async with trio.open_nursery() as nursery:
-                pipe: Pipe = SocketPipe(sock, nursery.start_soon)
+                pipe: Pipe = SocketPipe(sock, Protected(nursery).start_soon)
                 try:
                     if self._tls is not None:
                         pipe = secured = TlsPipe(pipe, "", self._tls, server=True)
@@ -226,7 +228,7 @@ class Server:
             return
         async with connection:
             try:
-                await self._handler(connection)
+                await unprotected(self._handler(connection))
             except* _ENDINGS as group:
                 # while it stands these tell of something else, such as another connection
                 if not await _ended(connection):

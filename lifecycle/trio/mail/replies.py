@@ -18,6 +18,7 @@ from lifecycle.errors import (
     RequestTimeout,
     RequestUnsupported,
 )
+from lifecycle.trio.interrupts import ki_protected
 from lifecycle.trio.parking import Parking
 from lifecycle.wire.codec import Message, encode
 from lifecycle.wire.requests import Requests, frame, frame_names
@@ -36,6 +37,7 @@ _OWN = frozenset({"id", "method", "params"})
 
 
 @final
+@ki_protected
 class Reply:
     """The answer to a request, now or later; made by `Connection.ask`.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 import trio
-from trio.lowlevel import wait_writable
+from trio.lowlevel import enable_ki_protection, wait_writable
 
 from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.ending import ErrorEnding, ErrorWord
@@ -63,6 +63,7 @@ async def connect_tcp(host: str, port: int, *, stagger: float = STAGGER) -> sock
     won: list[socket.socket] = []
     failures: list[OSError] = []
 
+    @enable_ki_protection
     async def attempt(target: _Target, failed: trio.Event) -> None:
         """Try one address; who answers first ends the others."""
         try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import trio
-from trio.lowlevel import wait_readable
+from trio.lowlevel import enable_ki_protection, wait_readable
 
 from lifecycle.errors import CannotListen
 
@@ -105,6 +105,7 @@ def _listener(family: int, address: tuple[Any, ...]) -> socket.socket:
     return listener
 
 
+@enable_ki_protection
 async def accept_clients(listener: socket.socket, come: Callable[[socket.socket, str], None]) -> None:
     """Accept until cancelled, or until the listener is closed.
 

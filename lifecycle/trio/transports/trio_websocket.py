@@ -19,6 +19,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from lifecycle.trio.groups import alone
+from lifecycle.trio.interrupts import Protected
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
@@ -317,7 +318,7 @@ async def _shake_hands(
 ) -> trio_websocket.WebSocketConnection | None:
     with stream.waiting:
         return await trio_websocket.wrap_client_stream(
-            nursery,
+            cast("trio.Nursery", Protected(nursery)),  # it only starts its reader
             cast("trio.SocketStream", stream),  # any stream will do
             request.authority,
             request.resource,
@@ -335,7 +336,11 @@ async def _await_request(
 ) -> trio_websocket.WebSocketRequest | None:
     with stream.waiting:
         return await trio_websocket.wrap_server_stream(
-            nursery, stream, message_queue_size=QUEUE, max_message_size=limit, receive_buffer_size=None
+            cast("trio.Nursery", Protected(nursery)),
+            stream,
+            message_queue_size=QUEUE,
+            max_message_size=limit,
+            receive_buffer_size=None,
         )
     return None
 
