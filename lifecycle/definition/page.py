@@ -228,7 +228,7 @@ class Route:
     clause: ClauseId | None = maybe("for monitors: the clock's clause that it reports")
     discard: bool = key("nothing becomes of it", default=False)
     keep: Mapping[Reference, Pick] = named("variables that take a value from the message, before its outcome")
-    sequence: Path | None = maybe("with deliver: the path of its number; a gap is told")
+    sequence: Path | None = maybe("with deliver or raise: the path of its number; a gap is told")
     dedupe: "Dedupe | None" = maybe("with deliver: what was seen lately is dropped")
 
 

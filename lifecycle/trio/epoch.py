@@ -318,6 +318,7 @@ class Epoch:
             case "answer":
                 mail.requests.answered(outcome.id, outcome.value, good=outcome.good)
             case "raise":
+                mail.count(outcome)
                 self._tell(Event(outcome.event, outcome.fields, "message", self.token))
             case "refusal":
                 self._verdict(classify(self._definition.causes, Refusal(outcome.value)), "message")

@@ -1,8 +1,9 @@
 """Whether a message is new, and whether one is missing before it: by numbers and keys that the page names.
 
-Law: pure, and total: a message cannot make it raise. Each route that delivers has an account of its
-own, bounded by its window. A number that is no whole number says nothing, and one that has passed
-neither; a message without a key is new. Where the stream begins anew, numbers do, and keys stay.
+Law: pure, and total: a message cannot make it raise. Routes that find their numbers at the same path
+count together; keys are counted route by route, bounded by its window. A number that is no whole
+number says nothing, and one that has passed neither; a message without a key is new. Where the
+stream begins anew, numbers do, and keys stay.
 """
 
 from collections import deque
@@ -33,10 +34,10 @@ class Continuity:
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._routes = routes
-        self._numbered = sum(row.sequence is not None for row in routes)
+        self._numbered = len({row.sequence for row in routes if row.sequence is not None})
         self.watches = any(row.sequence is not None or row.dedupe is not None for row in routes)
         self.duplicates = self.gaps = 0
-        self._last: dict[int, int] | None = None
+        self._last: dict[str | None, int] | None = None
         self._seen: dict[int, tuple[deque[Any], set[Any]]] | None = None
 
     def number(self, row: int, message: Any) -> int | None:
@@ -48,10 +49,11 @@ class Continuity:
         """Count a number; the mark to put before its message, if some before it are missing."""
         if self._last is None:
             self._last = {}
-        last = self._last.get(row)
+        path = self._routes[row].sequence
+        last = self._last.get(path)
         if last is not None and number <= last:
             return None
-        self._last[row] = number
+        self._last[path] = number
         if last is None or number == last + 1:
             return None
         self.gaps += 1
@@ -76,7 +78,7 @@ class Continuity:
         return True
 
     def place(self, number: int | None) -> int | None:
-        """A number as a place in the stream; none where several routes count, for it would not say of which."""
+        """A number as a place in the stream; none where there are several accounts, for it would not say of which."""
         return number if self._numbered == 1 else None
 
     def told(self, mark: Discontinuity) -> Discontinuity:

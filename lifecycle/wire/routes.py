@@ -67,7 +67,7 @@ def _outcome(row: Route, place: int, message: Any, keep: tuple[tuple[str, Pick, 
         return Outcome("answer", value, id=find(message, row.answer), good=good, keep=keep, row=place)
     if row.raise_:
         fields = {name: find(message, path) for name, path in row.fields.items()}
-        return Outcome("raise", event=row.raise_, fields=fields, keep=keep, row=place)
+        return Outcome("raise", event=row.raise_, fields=fields, keep=keep, row=place, message=message)
     if row.refusal:
         return Outcome("refusal", find(message, row.refusal), keep=keep, row=place)
     if row.clause:

@@ -73,7 +73,7 @@ states:
     rest: true
 """
     assert problems(page) == [
-        "5:41: `sequence` without `deliver`: it means nothing here: leave it out",
+        "5:41: `sequence` without `deliver` or `raise`: it means nothing here: leave it out",
         "5:56: `dedupe` without `deliver`: it means nothing here: leave it out",
         "6:41: `ok` without `answer`: it means nothing here: leave it out",
         "6:49: `result` without `answer`: it means nothing here: leave it out",

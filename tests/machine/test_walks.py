@@ -221,6 +221,13 @@ def openclaw(begin: Begin) -> Any:
     assert w.here() == ("failed", "failed")
     w.tell("disconnect")
     assert (w.here(), w.machine.ended) == (("closed", "closed"), False)
+    old = begin("openclaw-gateway", old_ways=True)
+    old.start()
+    old.tell("connect")
+    _greeted(old)
+    assert old.fire("resting") == ["send ping", "start online.up.ready.pings.resting: after ping_interval"]
+    assert old.told("end", "refused.signature")[-1] == "call pair_device"
+    w.clauses += old.clauses
     return w
 
 

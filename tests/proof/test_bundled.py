@@ -69,7 +69,7 @@ MUTANTS = (
     # the general cause stands before the special one
     Mutant(
         "openclaw-gateway",
-        "OC7: {on: lost.starting,",
+        "OC7: {on: [lost.starting, lost.restarting],",
         "OC7: {on: lost,",
         problem="`OC8` never sees `lost`: `OC7` before it takes it",
     ),

@@ -125,6 +125,15 @@ def the_gateway_needs_what_we_lack():
     assert (page.status, page.clauses) == ("failed", ("OC11",))
 
 
+def a_gateway_is_met_in_the_old_ways():
+    """Pings are messages, and a signature that is not accepted is repaired."""
+    page = gateway(old_ways=True)
+    page.run_out("ping_interval")
+    assert page.clauses == ("OC22",)
+    page.happen("end", "refused.signature")
+    page.end_call("repairing")
+
+
 def admitted(replay):
     """A client of a conversation that has joined."""
     page = Puppet("openhands-conversation-server", replay=replay)
@@ -300,6 +309,7 @@ STORIES = {
         a_gateway_that_misses_its_ticks_is_left,
         a_gateway_is_left,
         the_gateway_needs_what_we_lack,
+        a_gateway_is_met_in_the_old_ways,
     ),
     "openhands-conversation-server": (
         a_conversation_is_joined_and_left,

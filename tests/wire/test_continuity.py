@@ -72,10 +72,19 @@ def test_after_a_loss_numbers_begin_anew_and_keys_stay() -> None:
     assert new(continuity, "a", "b") == [False, True]
 
 
+def test_numbers_at_one_path_count_together() -> None:
+    """Also those of messages that are events; so a mark has a place."""
+    continuity = Continuity((Route(deliver=True, sequence="n"), Route(raise_="ticked", sequence="n")))
+    assert count(continuity, 1) + count(continuity, 2, row=1) + count(continuity, 3) == []
+    assert count(continuity, 5, row=1) == [(3, 5)]
+    assert continuity.place(5) == 5
+    assert continuity.told(Discontinuity("lost")).since == 5
+
+
 def test_routes_count_for_themselves() -> None:
-    """Numbers and keys of one say nothing about another, and with two that count no mark has a place."""
+    """Keys of one say nothing about another, nor numbers at another path; with two accounts no mark has a place."""
     row = Route(deliver=True, sequence="n", dedupe=Dedupe(by="k"))
-    continuity = Continuity((row, row, Route(deliver=True)))
+    continuity = Continuity((row, Route(deliver=True, sequence="m", dedupe=Dedupe(by="k")), Route(deliver=True)))
     assert count(continuity, 1, 2) == []
     assert count(continuity, 7, 8, row=1) == []
     assert new(continuity, "a") + new(continuity, "a", row=1) == [True, True]

@@ -10,12 +10,12 @@ from lifecycle.definition.problem import Spot
 
 _OUTCOMES = ("deliver", "answer", "raise_", "refusal", "clause", "discard")
 _BESIDE = {
-    "ok": "answer",
-    "result": "answer",
-    "error": "answer",
-    "fields": "raise_",
-    "sequence": "deliver",
-    "dedupe": "deliver",
+    "ok": ("answer",),
+    "result": ("answer",),
+    "error": ("answer",),
+    "fields": ("raise_",),
+    "sequence": ("deliver", "raise_"),
+    "dedupe": ("deliver",),
 }
 
 
@@ -42,11 +42,10 @@ def _form(row: Route, at: Spot) -> Problems:
         yield at.problem(
             what, "one of deliver, answer, raise, refusal, clause, discard: say what becomes of the message"
         )
-    for name, owner in _BESIDE.items():
-        if getattr(row, name) and not getattr(row, owner):
-            yield (at / name).problem(
-                f"`{name}` without `{owner.removesuffix('_')}`", "it means nothing here: leave it out", key=True
-            )
+    for name, owners in _BESIDE.items():
+        if getattr(row, name) and not any(getattr(row, owner) for owner in owners):
+            said = " or ".join(f"`{owner.removesuffix('_')}`" for owner in owners)
+            yield (at / name).problem(f"`{name}` without {said}", "it means nothing here: leave it out", key=True)
 
 
 def _covers(before: Route, row: Route) -> bool:

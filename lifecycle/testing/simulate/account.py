@@ -100,6 +100,9 @@ class Account:
             self.world.judge.settle()
             self.stream.deliver(said)
             self.world.user_cancelled()
+        elif said.kind == "raise" and said.number is not None:
+            self.world.judge.settle()
+            self.stream.count(said)
         elif said.kind == "answer":
             # whoever the peer meant: an id that waits for an answer has got one
             record = self._asked.get(said.id)

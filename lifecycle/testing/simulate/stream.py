@@ -31,12 +31,12 @@ class Stream:
     def __init__(self, page: Definition, broken: "Callable[[str, str], None]") -> None:
         self._routes, self._broken = page.messages.routes, broken
         self._closes = page.messages.inbox is not None and page.messages.inbox.when_full == "close"
-        self._before: tuple[dict[int, int], dict[int, OrderedDict[Any, None]]] | None = None
+        self._before: tuple[dict[str, int], dict[int, OrderedDict[Any, None]]] | None = None
         self._added = 0
         self._latest = page.messages.inbox is not None and page.messages.inbox.when_full == "latest"
         self._expected: deque[tuple[str, Any]] = deque()  # ("message", value), or the kind of a mark
         self._marks: list[Discontinuity] = []  # that came since the last message
-        self._last: dict[int, int] = {}
+        self._last: dict[str, int] = {}
         self._seen: dict[int, OrderedDict[Any, None]] = {}
         self.read = self.received = self.missed = 0
         self.told: Counter[str] = Counter()
@@ -55,15 +55,20 @@ class Stream:
             (dict(self._last), {row: seen.copy() for row, seen in self._seen.items()}) if self._closes else None
         )
         self._added = 0
-        if route is not None and route.sequence and isinstance(said.number, int):
-            last = self._last.get(said.row)
-            if last is None or said.number > last:
-                self._last[said.row] = said.number
-                if last is not None and said.number > last + 1:
-                    self._expect("gap", None)
+        self.count(said)
         self.read += 1
         if route is None or route.dedupe is None or self._new(said, route.dedupe.window):
             self._expect("message", said.value)
+
+    def count(self, said: Said) -> None:
+        """A message with a number was handed to the driver; those that say theirs at the same path are one account."""
+        path = self._routes[said.row].sequence if self._routes else None
+        if path and isinstance(said.number, int):
+            last = self._last.get(path)
+            if last is None or said.number > last:
+                self._last[path] = said.number
+                if last is not None and said.number > last + 1:
+                    self._expect("gap", None)
 
     def refused(self, said: Said) -> None:
         """There was no room for what was just handed over: it is missing, and does not count as come."""

@@ -165,6 +165,10 @@ class Mail:
         """A message of so many bytes for the user; whether it was taken."""
         return self._receiving.deliver(outcome, size)
 
+    def count(self, outcome: Outcome) -> None:
+        """A message that is an event has a number among those for the user."""
+        self._receiving.count(outcome)
+
     def mark(self, mark: Discontinuity) -> None:
         """A mark for the user, in its place among the messages."""
         self._receiving.mark(mark)

@@ -93,6 +93,13 @@ class Receiving:
             return True
         return self._put(outcome, size, number)
 
+    def count(self, outcome: Outcome) -> None:
+        """A message that is not for the user has a number too; the mark, if some before it are missing."""
+        number = self.continuity.number(outcome.row, outcome.message) if self.continuity.watches else None
+        gap = self.continuity.gap(outcome.row, number) if number is not None else None
+        if gap is not None:
+            self._mark(gap)
+
     def mark(self, mark: Discontinuity) -> None:
         """A mark of the page or of the driver for the user, in its place among the messages."""
         self._mark(self.continuity.told(mark))
