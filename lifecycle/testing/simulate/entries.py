@@ -29,6 +29,10 @@ What = Literal[
     "heal",
 ]
 HOUR: Final = 3600.0
+_STORM: Final = (60.0, 300.0)
+"""Seconds."""
+_CALMS: Final = ((10.0, 200.0), (200.0, 1500.0))
+"""Seconds: short ones, and those in which the longest clocks of a page run out undisturbed."""
 _PATIENT: Final = 0.5
 _SAID: Final[dict[str, str]] = {
     "say": "the peer says something",
@@ -94,7 +98,7 @@ def generate(page: Definition, seed: int, hours: float, faults: Iterable[Fault] 
     each, storm, until = sum(rates) / 60.0, True, 0.0
     at = 0.0
     while at < end:
-        until = min(end, at + (dice.uniform(60, 300) if storm else dice.uniform(10, 200)))
+        until = min(end, at + dice.uniform(*(_STORM if storm else dice.choice(_CALMS))))
         rate = each if storm else each / 20
         while (at := at + dice.expovariate(rate)) < until:
             what = dice.choices(names, rates)[0]

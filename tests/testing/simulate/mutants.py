@@ -232,7 +232,9 @@ MORE = {
     "any answer is mine": Mutant(_answer_any, "resume", ("fates", "settled once")),
     "a request is not settled when it is lost": Mutant(_replace(Replies, "lost", nothing), "resume", ("settled once",)),
     "what is settled is remembered": Mutant(_remember_the_settled, "resume", ("no growth",)),
-    "what was taken is lost without a fate": Mutant(_replace(Outbox, "lost", nothing), "websocket", ("fates",)),
+    "what was taken is lost without a fate": Mutant(
+        _replace(Outbox, "lost", nothing), "websocket", ("fates", "settled once")
+    ),
     "what was taken counts as sent": Mutant(_taken_is_sent, "websocket", ("fates",)),
     "a message is sent twice": Mutant(_send_twice, "websocket", ("settled once",)),
     "room in the pipe is not told": Mutant(
