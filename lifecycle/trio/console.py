@@ -30,12 +30,15 @@ FAILED = 1
 INTERRUPTED = 130
 
 
-def run_console(page: Definition, parameters: Mapping[str, Any], trace: Path | None, *, as_json: bool) -> int:
+def run_console(
+    page: Definition, parameters: Mapping[str, Any], calls: object, trace: Path | None, *, as_json: bool
+) -> int:
     """Connect, until stdin ends, the page ends, or Ctrl-C.
 
     Args:
         page: what to run.
         parameters: its parameters, `url` among them.
+        calls: an object with the methods that it calls, if there are any.
         trace: a file for all that happens, as `lifecycle.observe.Trace` writes it.
         as_json: whether messages and steps are printed as JSON lines.
 
@@ -44,7 +47,7 @@ def run_console(page: Definition, parameters: Mapping[str, Any], trace: Path | N
     """
     with contextlib.ExitStack() as stack:
         instruments = [stack.enter_context(Trace(trace))] if trace is not None else []
-        return _run(Connection(page, instruments=instruments, **parameters), as_json=as_json)
+        return _run(Connection(page, calls=calls, instruments=instruments, **parameters), as_json=as_json)
 
 
 def _run(connection: Connection, *, as_json: bool) -> int:
@@ -91,7 +94,11 @@ class _Terminal:
         await connection.aclose()
 
     def _message(self, line: str) -> Any:
-        return json.loads(line) if self.connection.definition.messages.codec == "json" else line
+        return json.loads(line) if self._json else line
+
+    @property
+    def _json(self) -> bool:
+        return self.connection.definition.messages.codec == "json"
 
     async def _read(self, connection: Connection) -> None:
         async for message in connection:
@@ -100,7 +107,9 @@ class _Terminal:
                     {"discontinuity": attrs.asdict(message)}, f"-- {message.kind}: {message.why}", to_stderr=True
                 )
             else:
-                self._tell({"message": message if not isinstance(message, bytes) else message.hex()}, str(message))
+                shown = message.hex() if isinstance(message, bytes) else message
+                text = shown if isinstance(shown, str) and not self._json else json.dumps(shown, ensure_ascii=False)
+                self._tell({"message": shown}, text)
 
     async def _watch(self) -> None:
         async for step in self.steps:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, TypeVarTuple, final
+from weakref import WeakKeyDictionary
 
 import outcome
 import trio
@@ -39,6 +40,7 @@ class Portal:
     def __init__(self) -> None:
         self._begun, self._over = _Crossing(), _Crossing()
         self._scope = trio.CancelScope()
+        self._ahead: WeakKeyDictionary[object, _Ahead[Any]] = WeakKeyDictionary()
         self._nursery: trio.Nursery | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,13 +100,13 @@ class Portal:
 
         Args:
             source: a connection, or its `changes()`. Of the messages that wait in a connection's inbox up to 64 are
-                taken at once, unless the page keeps the latest only.
+                taken at once, unless the page keeps the latest only; all iterators of one source share them.
 
         Raises:
             ConnectionEnded: the portal has closed.
             Exception: whatever the iterator raises.
         """
-        return Each(self, source)
+        return Each(self, source, self._ahead.setdefault(source, _Ahead()))
 
     def spawn(self, run: Callable[[], Awaitable[None]]) -> None:
         """Start a task on trio's side, for `call` and `enter`; it must not raise.
@@ -181,10 +183,8 @@ class Stay(Generic[T]):
 class Each(Generic[T]):
     """An async iterator of trio for asyncio; `Portal.each` makes it."""
 
-    def __init__(self, portal: Portal, source: AsyncIterator[T]) -> None:
-        self._portal, self._source = portal, source
-        self._taken: deque[T] = deque()
-        self._turn = asyncio.Lock()  # who comes second must see what the first, cancelled, has left
+    def __init__(self, portal: Portal, source: AsyncIterator[T], ahead: "_Ahead[T]") -> None:
+        self._portal, self._source, self._ahead = portal, source, ahead
 
     def __aiter__(self) -> Self:
         """Itself."""
@@ -192,10 +192,10 @@ class Each(Generic[T]):
 
     async def __anext__(self) -> T:
         """The next one; cancelled, it is left for who comes next."""
-        async with self._turn:
-            if not self._taken:
+        async with self._ahead.turn:
+            if not self._ahead.taken:
                 await self._portal.call(self._take)
-            return self._taken.popleft()
+            return self._ahead.taken.popleft()
 
     async def _take(self) -> None:
         await self._receive(1)
@@ -209,7 +209,16 @@ class Each(Generic[T]):
     async def _receive(self, count: int) -> None:
         for _ in range(count):
             # not returned, for what is on its way to an asyncio task that is cancelled just now would be lost
-            self._taken.append(await anext(self._source))
+            self._ahead.taken.append(await anext(self._source))
+
+
+@final
+class _Ahead(Generic[T]):
+    """What was taken from a source, and waits for who asks next."""
+
+    def __init__(self) -> None:
+        self.taken: deque[T] = deque()
+        self.turn = asyncio.Lock()  # who comes second must see what the first, cancelled, has left
 
 
 def on_asyncio(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -184,7 +184,7 @@ def test_a_flood_comes_in_order(transport):
             got, taken = [], set()
             async for message in messages:
                 got.append(message)
-                taken.add(len(messages._taken))
+                taken.add(len(messages._ahead.taken))
                 if message == "899":
                     break
             assert got == [str(number) for number in range(900)]
@@ -390,6 +390,21 @@ def test_a_connection_that_fails_says_so_itself():
         assert got == ["last"]
 
     run(main)
+
+
+def test_who_breaks_out_of_an_iterator_loses_nothing():
+    """What it had read ahead is there for the next one."""
+
+    async def main():
+        got = []
+        async with connected("/count/100") as (_, portal, connection):
+            while len(got) < 100:
+                async for message in portal.each(connection):
+                    got.append(message)
+                    break
+        return got
+
+    assert run(main) == [str(number) for number in range(100)]
 
 
 def test_iteration_stops_when_the_connection_is_closed():
@@ -776,7 +791,7 @@ def test_a_page_that_keeps_the_latest_is_not_taken_ahead_of():
                 await until(lambda: connection.counters.delivered == 3)
                 messages = portal.each(connection)
                 await anext(messages)
-                assert (len(messages._taken), connection.counters.waiting) == (0, 1)
+                assert (len(messages._ahead.taken), connection.counters.waiting) == (0, 1)
 
     run(main)
 
