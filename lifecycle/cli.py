@@ -13,7 +13,7 @@ import click
 
 from .cli_compare import diff, replay
 from .cli_monitor import monitor
-from .cli_pages import BAD, FAILED, GOOD, pages
+from .cli_pages import BAD, FAILED, GOOD, calls, pages
 from .cli_pages import parameters as parsed
 from .cli_proof import certify, check, vectors
 from .cli_proxy import proxy
@@ -85,7 +85,11 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
 @click.argument("page")
 @click.argument("url")
 @click.option(
-    "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the page, as YAML. May be repeated."
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the page, as YAML, or of its calls, such as the token of openclaw-gateway. May be repeated.",
 )
 @_TRACE
 @click.option("--json", "as_json", is_flag=True, help="Print messages and steps as JSON lines.")
@@ -94,7 +98,8 @@ def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None
     from .trio.console import run_console
 
     definition = read(page)
-    return run_console(definition, {**parsed(definition, parameters), "url": url}, trace, as_json=as_json)
+    made, left = calls(definition, parameters)
+    return run_console(definition, {**parsed(definition, left), "url": url}, made, trace, as_json=as_json)
 
 
 @cli.command()

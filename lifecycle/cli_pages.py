@@ -3,6 +3,7 @@
 Law: what a user typed wrong is told in their words, all of it.
 """
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,28 @@ def pages(paths: Sequence[str]) -> list[str]:
         else:
             found.append(path)
     return found
+
+
+def calls(page: Definition, given: Sequence[str]) -> tuple[object, list[str]]:
+    """The calls of a page that a bundled system has, made of those NAME=VALUE that they take; and what is left.
+
+    Raises:
+        UsageError: the extra of the system is not installed.
+        WrongParameters: the system says so.
+    """
+    from .systems import maker
+
+    try:
+        make = maker(page.name)
+    except ModuleNotFoundError as error:
+        raise click.UsageError(str(error)) from None
+    if make is None:
+        return None, list(given)
+    pairs = [pair.partition("=") for pair in given]
+    taken = inspect.signature(make).parameters
+    return make(**{name: text for name, _, text in pairs if name in taken}), [
+        "".join(pair) for pair in pairs if pair[0] not in taken
+    ]
 
 
 def parameters(page: Definition, given: Sequence[str]) -> dict[str, Any]:

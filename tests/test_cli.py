@@ -246,6 +246,27 @@ def test_connect_refuses_a_fragment(capsys):
     assert "heartbeat: it is a fragment, to be used by other pages" in capsys.readouterr().err
 
 
+def test_connect_makes_the_calls_of_a_system(capsys):
+    """What its calls take is given by -p as well, and shows itself nowhere."""
+    given = ["-p", "token=hush", "-p", "max_attempts=0", "-p", "redial={first: 1 s}"]
+    assert run("connect", "openclaw-gateway", "ws://127.0.0.1:9/", *given) == 1
+    told = "".join(capsys.readouterr())
+    assert "The gateway was not to be reached" in told
+    assert "hush" not in told
+    assert run("connect", "openclaw-gateway", "ws://127.0.0.1:9/", "-p", "device=/dev/null") == 2
+    assert "/dev/null" in capsys.readouterr().err
+
+
+def test_connect_says_what_a_system_needs(capsys, monkeypatch):
+    """Without its extra there is a sentence, and no traceback."""
+    for name in [name for name in sys.modules if name.startswith("lifecycle.systems.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert run("connect", "openclaw-gateway", "ws://127.0.0.1:9/") == 2
+    assert "pip install 'connection-lifecycle[openclaw]'" in capsys.readouterr().err
+
+
 def test_connect_gives_up_with_exit_code_1():
     """A server that is not there: the page's attempts are made, its sentence is told, and the exit code is 1."""
     command = [sys.executable, "-m", "lifecycle", "connect", "websocket", "ws://127.0.0.1:9/"]

@@ -46,10 +46,21 @@ LIBRARIES = {
     "trio_websocket": _TRIO,
     "websockets": ("lifecycle/trio/transports/websockets*.py", "lifecycle/wire/frames.py"),
     "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
+    "cryptography": ("lifecycle/systems/openclaw/device.py",),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
-HEAVY = {"statemachine", "cattrs", "trio_websocket", "websockets", "yaml", "click", "rich", "opentelemetry"}
+HEAVY = {
+    "statemachine",
+    "cattrs",
+    "trio_websocket",
+    "websockets",
+    "yaml",
+    "click",
+    "rich",
+    "opentelemetry",
+    "cryptography",
+}
 
 MODULE_LINES = 400
 FUNCTION_LINES = 60

@@ -1,0 +1,39 @@
+"""A client of an OpenClaw gateway: it tells how it is, says something, and prints what comes of it."""
+
+import contextlib
+import sys
+
+import trio
+
+import lifecycle
+from lifecycle.systems.openclaw import Gateway, open_gateway
+
+
+async def tell(gateway: Gateway) -> None:
+    async for step in gateway.connection.changes():
+        if step.status != step.status_before:
+            print(step.status, step.say or (gateway.why if step.status == "waiting" else ""))
+
+
+async def talk(gateway: Gateway, text: str) -> None:
+    await gateway.ready()
+    events = gateway.events("chat")
+    run = await gateway.chat_send(gateway.session_key, text)
+    async for event in events:
+        if isinstance(event, lifecycle.Discontinuity):
+            print("something may be missing here:", event.why)
+        elif event["payload"].get("runId") == run["runId"]:
+            print(event["payload"]["state"], event["payload"].get("deltaText", ""))
+            if event["payload"]["state"] in ("final", "aborted", "error"):
+                return
+
+
+async def main(url: str, token: str, text: str) -> None:
+    async with trio.open_nursery() as nursery, open_gateway(url, token=token, device="device.pem") as gateway:
+        nursery.start_soon(tell, gateway)
+        with contextlib.suppress(lifecycle.ConnectionFailed):  # `tell` has said why
+            await talk(gateway, text)
+
+
+if __name__ == "__main__":
+    trio.run(main, *sys.argv[1:])

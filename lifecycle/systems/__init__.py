@@ -1,0 +1,25 @@
+"""What real systems ask of a client: the calls of their pages, and the methods that programs need.
+
+Law: a page is the lifecycle, and nothing of it is repeated here. One folder a system; what a system needs beyond the
+library is an extra.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+SYSTEMS: Final = {"openclaw-gateway": "openclaw"}
+"""Pages whose calls are here; each folder is called as its extra, and has `calls`, which makes them from texts."""
+
+
+def maker(page: str) -> Callable[..., Any] | None:
+    """What makes the calls of a bundled page from texts; None if they are not here.
+
+    Raises:
+        ModuleNotFoundError: the extra of the system is not installed.
+    """
+    folder = SYSTEMS.get(page)
+    if folder is None:
+        return None
+    made: Callable[..., Any] = import_module(f"{__name__}.{folder}").calls
+    return made
