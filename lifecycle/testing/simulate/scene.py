@@ -147,6 +147,15 @@ class Scene:
         )
 
 
+_ENDS = {"stop": "when it has ended", "half_open": "when silence is noticed"}
+_PROMISED: dict[str, dict[str, str]] = {
+    "client": {"dials": "how often it dials", "recovery": "when it is ready again", **_ENDS},
+    "server": _ENDS,
+    "session": {},
+}
+"""What the certificate of a page with a role is expected to say, in words."""
+
+
 def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
     """Make a page ready.
 
@@ -171,4 +180,7 @@ def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
         simulated = attrs.evolve(found, messages=attrs.evolve(found.messages, codec="json"))
         if found.role != "session":
             notes.append(f"its codec {codec} has no transport here: its messages are simulated as JSON")
+    unsaid = [what for name, what in _PROMISED[found.role].items() if getattr(certified, name) is None]
+    if unsaid:
+        notes.append(f"its certificate does not say {', '.join(unsaid)}: that is not judged")
     return Scene(page=simulated, role=found.role, certified=certified, notes=tuple(notes))

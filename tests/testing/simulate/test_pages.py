@@ -6,6 +6,7 @@ import pytest
 
 from lifecycle.definition.read import bundled, read
 from lifecycle.testing.simulate import simulate_page
+from lifecycle.testing.simulate.certified import Certified
 from lifecycle.testing.simulate.scene import NotRunnable, scene_of
 
 NIGHTLY = bool(os.environ.get("LIFECYCLE_NIGHTLY"))
@@ -36,9 +37,12 @@ def test_a_fragment_is_refused_in_a_sentence(page: str) -> None:
         scene_of(page)
 
 
-def test_what_is_replaced_is_said() -> None:
-    """A codec that has no transport is JSON here."""
+def test_what_is_otherwise_is_said() -> None:
+    """A codec that has no transport is JSON here, and a bound that is not there cannot be kept."""
     assert scene_of("openhands-conversation-server").notes == (
         "its codec socketio has no transport here: its messages are simulated as JSON",
     )
     assert scene_of("websocket").notes == ()
+    assert scene_of("websocket", Certified(dials=1.0, recovery=1.0)).notes == (
+        "its certificate does not say when it has ended, when silence is noticed: that is not judged",
+    )
