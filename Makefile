@@ -6,7 +6,7 @@
 #   make nightly   the tests, far more of them  make coverage line and branch
 #   make clean
 #
-# ARGS goes to pytest: make test ARGS="tests/test_house.py -k yaml"
+# ARGS goes to pytest: make test ARGS="tests/test_house.py -k yaml"; -n 0 runs all of it in one process
 # Another Python has its own environment: make test PYTHON=python3.13 VENV=.venv313
 
 SHELL := /bin/bash
@@ -20,7 +20,7 @@ ARGS ?=
 MADE := $(VENV)/made
 PIP := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
 LIFECYCLE := $(VENV)/bin/lifecycle
-PYTEST := $(VENV)/bin/python -P -m pytest
+PYTEST := $(VENV)/bin/python -P -m pytest -n auto --dist worksteal
 SCHEMA := specs/lifecycle.schema.json
 
 # Neither we nor a program that a test starts may find the package in the checkout.

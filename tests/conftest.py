@@ -54,6 +54,13 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"the tests are to run on the installed wheel, but lifecycle is {_package()}: use `make test`", 4)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of the conformance suite; here, for the process that has workers loads no other conftest."""
+    from .trio.conformance.table import tell
+
+    tell(terminalreporter)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Turn an async test into one that pytest can call; under `@given`, turn what Hypothesis calls."""

@@ -6,6 +6,7 @@
 import ast
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -135,6 +136,7 @@ def quoting(text: str) -> str:
     return _QUOTED.sub(fresh, text)
 
 
+@cache
 def pages() -> dict[Path, str]:
     """Every derived page of docs, as it must be."""
     quoting_pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -5,9 +5,7 @@ reports themselves, how many tests of each theme passed in each column.
 """
 
 import ssl
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator
 
 import attrs
 import pytest
@@ -15,15 +13,13 @@ import trio
 import trustme
 
 from .subject import HOSTNAME, LIBRARIES, WIRES, Lane
+from .table import TOLD
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-Cell = tuple[str, str, str]  # a theme and its side, a library, a wire
 
 SIDES = ("client", "server")
 LIMIT = 10.0
 SEED = 1729
-
-_TOLD = "lane of the matrix"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,49 +97,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Write into the reports of a test which lane it ran on."""
     column = getattr(item, "callspec", None) and item.callspec.params.get("lane")
     if isinstance(column, Column):
-        item.user_properties.append((_TOLD, attrs.astuple(column)))
-
-
-def counted(reports: Iterable[pytest.TestReport]) -> tuple[Counter[Cell], Counter[Cell]]:
-    """How many tests of each cell passed, and how many there were.
-
-    A test has passed if nothing of it has failed: not its setup, not itself, not what comes after.
-    """
-    cells: dict[str, Cell] = {}
-    bad: set[str] = set()
-    for report in reports:
-        for library, wire, side in (value for name, value in report.user_properties if name == _TOLD):
-            theme = PurePosixPath(report.nodeid.partition("::")[0]).stem.removeprefix("test_").replace("_", " ")
-            cells[report.nodeid] = (theme if side in theme else f"{theme}, {side}", library, wire)
-        if not report.passed:
-            bad.add(report.nodeid)
-    return Counter(cell for nodeid, cell in cells.items() if nodeid not in bad), Counter(cells.values())
-
-
-def table(passed: Counter[Cell], total: Counter[Cell]) -> list[str]:
-    """Rows are themes, columns are libraries and wires; a cell says how many passed of how many."""
-    columns = [(library, wire) for library in LIBRARIES for wire in WIRES]
-    width = max(map(len, WIRES)) + 1
-    themes = sorted({theme for theme, _, _ in total})
-    first = max(map(len, themes), default=0)
-    lines = [
-        " " * first + "".join(f" {library:<{width * len(WIRES) - 1}}" for library in LIBRARIES),
-        " " * first + "".join(f"{wire:>{width}}" for _, wire in columns),
-    ]
-    for theme in themes:
-        cells = [(theme, *column) for column in columns]
-        said = [f"{passed[cell]}/{total[cell]}" if total[cell] else "-" for cell in cells]
-        lines.append(f"{theme:<{first}}" + "".join(f"{text:>{width}}" for text in said))
-    return [*lines, f"{passed.total()} of {total.total()} passed"]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, of whatever ran."""
-    reports = [
-        report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)
-    ]
-    passed, total = counted(reports)
-    if total:
-        terminalreporter.section("conformance of transports")
-        for line in table(passed, total):
-            terminalreporter.line(line)
+        item.user_properties.append((TOLD, attrs.astuple(column)))

@@ -7,7 +7,7 @@ from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping
 
 from lifecycle.trio.pipes.memory import memory_pair
 
-from .conftest import Cell, Column, counted, table
+from .conftest import Column
 from .raw import (
     BINARY,
     MASK,
@@ -23,6 +23,7 @@ from .raw import (
     masked,
     switching,
 )
+from .table import Cell, counted, table
 
 
 def test_the_examples_of_the_standard() -> None:
