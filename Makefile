@@ -3,6 +3,7 @@
 #   make test      build, install, test         make demo     the demonstration
 #   make lint      ruff                         make types    mypy and pyright
 #   make drift     is what is derived fresh?    make derive   derive it again
+#   make peers     against the real gateway of npm
 #   make nightly   the tests, far more of them  make coverage line and branch
 #   make clean
 #
@@ -32,10 +33,14 @@ unexport PYTHONPATH
 SOURCES := pyproject.toml $(wildcard README.md LICENSE) \
 	$(shell find lifecycle specs -name __pycache__ -prune -o \( -type d -o -type f \) -print)
 
-.PHONY: test nightly coverage demo lint types drift derive clean
+.PHONY: test peers nightly coverage demo lint types drift derive clean
 
 test: $(MADE)/wheel
 	$(PYTEST) $(ARGS)
+
+# The first time npm installs the gateway into $(VENV)/peers: about a minute, and 830 MB.
+peers: $(MADE)/wheel
+	$(VENV)/bin/python -P tests/peers $(ARGS)
 
 nightly: $(MADE)/wheel
 	LIFECYCLE_NIGHTLY=1 $(PYTEST) -o faulthandler_timeout=0 $(ARGS)

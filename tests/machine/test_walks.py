@@ -227,6 +227,15 @@ def openclaw(begin: Begin) -> Any:
     _greeted(old)
     assert old.fire("resting") == ["send ping", "start online.up.ready.pings.resting: after ping_interval"]
     assert old.told("end", "refused.signature")[-1] == "call pair_device"
+    old.tell("reconnect")
+    for _ in range(2):
+        old.told("opened", "opened")
+        assert old.told("end", "unauthorized.changed")[-1] == "call fresh_credentials"
+        old.done("refreshing")
+        old.fire("settling")
+    old.told("opened", "opened")
+    old.told("end", "unauthorized.changed")
+    assert (old.clauses[-1], old.here()) == ("OC24", ("failed", "failed"))
     w.clauses += old.clauses
     return w
 

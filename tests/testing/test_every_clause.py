@@ -123,6 +123,13 @@ def the_gateway_needs_what_we_lack():
         page.happen("opened")
     page.happen("end", "unauthorized.credentials")
     assert (page.status, page.clauses) == ("failed", ("OC11",))
+    page = gateway(refresh_limit=1)
+    page.happen("end", "unauthorized.changed")
+    page.end_call("refreshing")
+    page.run_out("settle_wait")
+    page.happen("opened")
+    page.happen("end", "unauthorized.changed")
+    assert (page.status, page.clauses) == ("failed", ("OC24",))
 
 
 def a_gateway_is_met_in_the_old_ways():

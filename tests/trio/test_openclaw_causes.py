@@ -331,6 +331,12 @@ async def test_a_repair_that_fails() -> None:
     assert len(peer.dials) == 1
 
 
+async def test_new_credentials_are_no_error() -> None:
+    """A gateway that has changed its token is dialled with a fresh one without a word, unless it goes on so."""
+    seen = await outcome(closing(4001, "gateway auth changed"))
+    assert (seen.way, seen.said) == (REFRESHES, ("The gateway changes its credentials again and again.",))
+
+
 async def test_an_old_gateway_that_knows_no_details() -> None:
     """Then the code of the error counts, and then its words."""
     assert (await outcome(refusing({"code": "NOT_PAIRED", "message": "x"}))).way == PAIRS

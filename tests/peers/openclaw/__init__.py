@@ -1,0 +1,1 @@
+"""The page `openclaw-gateway` and its calls, against the real gateway of npm."""
