@@ -15,24 +15,19 @@ async def tell(gateway: Gateway) -> None:
             print(step.status, step.say or (gateway.why if step.status == "waiting" else ""))
 
 
-async def talk(gateway: Gateway, text: str) -> None:
-    await gateway.ready()
-    events = gateway.events("chat")
-    run = await gateway.chat_send(gateway.session_key, text)
-    async for event in events:
-        if isinstance(event, lifecycle.Discontinuity):
-            print("something may be missing here:", event.why)
-        elif event["payload"].get("runId") == run["runId"]:
-            print(event["payload"]["state"], event["payload"].get("deltaText", ""))
-            if event["payload"]["state"] in ("final", "aborted", "error"):
-                return
-
-
 async def main(url: str, token: str, text: str) -> None:
     async with trio.open_nursery() as nursery, open_gateway(url, token=token, device="device.pem") as gateway:
         nursery.start_soon(tell, gateway)
         with contextlib.suppress(lifecycle.ConnectionFailed):  # `tell` has said why
-            await talk(gateway, text)
+            await gateway.ready()
+            events = gateway.events("chat")
+            run = await gateway.chat_send(gateway.session_key, text)
+            async for event in events:
+                match event:
+                    case {"payload": {"runId": name, "state": state, **said}} if name == run["runId"]:
+                        print(state, said.get("deltaText", ""))
+                        if state in ("final", "aborted", "error"):
+                            return
 
 
 if __name__ == "__main__":
