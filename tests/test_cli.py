@@ -249,8 +249,13 @@ def test_connect_refuses_a_fragment(capsys):
 def test_connect_makes_the_calls_of_a_system(capsys):
     """What its calls take is given by -p as well, and shows itself nowhere."""
     given = ["-p", "token=hush", "-p", "max_attempts=0", "-p", "redial={first: 1 s}"]
-    assert run("connect", "openclaw-gateway", "ws://127.0.0.1:9/", *given) == 1
-    told = "".join(capsys.readouterr())
+    command = [sys.executable, "-m", "lifecycle", "connect", "openclaw-gateway", "ws://127.0.0.1:9/", *given]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
+        assert done.wait(30) == 1
+        told = done.stdout.read() + done.stderr.read()
+        done.stdin.close()
     assert "The gateway was not to be reached" in told
     assert "hush" not in told
     assert run("connect", "openclaw-gateway", "ws://127.0.0.1:9/", "-p", "device=/dev/null") == 2

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import lifecycle
 from lifecycle import PageError, WrongParameters
-from lifecycle.cli_monitor import monitor
+from lifecycle.cli.monitor import monitor
 from lifecycle.definition.read import read_text
 from lifecycle.proof.prove import prove
 from lifecycle.proof.report import report
@@ -163,7 +163,7 @@ def test_bytes_that_are_no_text(tmp_path):
 
 def test_a_line_without_end(monkeypatch):
     """It is not held in memory."""
-    monkeypatch.setattr("lifecycle.cli_monitor._LONGEST", 40)
+    monkeypatch.setattr("lifecycle.cli.monitor._LONGEST", 40)
     told = lines({"at": 0, "event": "connect"}, {"at": 1, "event": "opened", "fields": {"long": "x" * 50}})
     with pytest.raises(PageError, match="<stdin>:2:1: the line has 40 characters or more"):
         run("websocket", input=told)

@@ -37,7 +37,7 @@ ASYNC_ROOMS = {"trio", "systems", "testing"}
 
 # {library: the only files that may import it}; a `*` matches slashes too.
 _TRIO = ("lifecycle/trio/*", "lifecycle/testing/*", "lifecycle/systems/*")
-_TERMINAL = ("lifecycle/cli.py", "lifecycle/cli_*.py", "lifecycle/trio/console.py", "lifecycle/testing/demo*.py")
+_TERMINAL = ("lifecycle/cli/*", "lifecycle/trio/console.py", "lifecycle/testing/demo*.py")
 LIBRARIES = {
     "yaml": ("lifecycle/definition/read/*",),
     "cattrs": ("lifecycle/definition/read/*",),
@@ -99,7 +99,7 @@ def _room(name: str) -> str:
     if name.count(".") == 0:
         return "door"
     room = name.split(".")[1]
-    return "cli" if room == "__main__" or room.startswith("cli_") else room
+    return "cli" if room == "__main__" else room
 
 
 def house(sources: Mapping[str, str]) -> dict[str, Module]:
@@ -273,7 +273,7 @@ def test_imports_go_one_way(ours: House) -> None:
         ("lifecycle/trio/driver.py", "from lifecycle.proof import lint"),
         ("lifecycle/trio/driver.py", "from lifecycle import open"),
         ("lifecycle/systems/some.py", "from lifecycle.testing import faults"),
-        ("lifecycle/testing/faults.py", "from lifecycle.cli_check import main"),
+        ("lifecycle/testing/faults.py", "from lifecycle.cli.check import main"),
         ("lifecycle/errors.py", "from lifecycle.definition.problem import Problem"),
         ("lifecycle/errors.py", "if TYPE_CHECKING:\n    from lifecycle.definition.page import Page"),
         ("lifecycle/cellar/wine.py", "'''A room that is not in the plan.'''"),
@@ -312,7 +312,7 @@ def test_a_strayed_library_is_seen(library: str) -> None:
     for source in (f"import {library}.part", f"from {library} import part", f"def f():\n    __import__('{library}')"):
         assert len(strayed_libraries(house({"lifecycle/definition/page.py": source}))) == 1
         assert strayed_libraries(house({home: source})) == []
-    assert strayed_libraries(house({"lifecycle/cli.py": f"from lifecycle.{library} import driver"})) == []
+    assert strayed_libraries(house({"lifecycle/cli/command.py": f"from lifecycle.{library} import driver"})) == []
 
 
 def test_no_import_cycles(ours: House) -> None:

@@ -12,7 +12,7 @@ import trio
 
 import lifecycle
 from lifecycle import PageError
-from lifecycle.cli_proof import summary
+from lifecycle.cli.proof import summary
 from lifecycle.definition.read import read, read_text
 from lifecycle.proof.prove import prove
 from lifecycle.proof.report import report

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import lifecycle
 from lifecycle import PageError
-from lifecycle.cli_stubs import stubs as command
+from lifecycle.cli.stubs import stubs as command
 from lifecycle.definition.read import bundled, read, read_text
 from lifecycle.draw.stubs import same, stubs
 

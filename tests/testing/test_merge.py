@@ -8,7 +8,7 @@ import trio
 from click.testing import CliRunner
 
 import lifecycle
-from lifecycle.cli_compare import replay as command
+from lifecycle.cli.compare import replay as command
 from lifecycle.definition.read import read, read_text
 from lifecycle.observe import Trace
 from lifecycle.testing.merge import merged, told

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 import lifecycle
 from lifecycle import PageError
-from lifecycle.cli_proxy import proxy as command
+from lifecycle.cli.proxy import proxy as command
 from lifecycle.errors import CannotListen
 from lifecycle.testing.proxy import Proxy, Target
 from lifecycle.testing.proxy_weather import Counts, Told
@@ -661,7 +661,7 @@ def test_the_command_runs_until_interrupted(tmp_path):
     """A line for each fault and each connection, and at the end what was done; exit code 0."""
     file = tmp_path / "faults.yaml"
     file.write_text("faults: 1\nschedule: [{at: 0 s, fault: refuse, times: 1}]")
-    program = "from lifecycle.cli_proxy import proxy; proxy()"
+    program = "from lifecycle.cli.proxy import proxy; proxy()"
     arguments = [sys.executable, "-c", program, "0", "127.0.0.1:9", "--faults", str(file), "--json"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lifecycle.cli_simulate import simulate
+from lifecycle.cli.simulate import simulate
 from lifecycle.errors import PageError
 
 from .mutants import MUTANTS

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from lifecycle.cli_simulate import simulate
+from lifecycle.cli.simulate import simulate
 from lifecycle.testing.schedule import Fault
 from lifecycle.testing.simulate import Result, generate, run_seed, scene_of, shortest, simulate_page
 from lifecycle.testing.simulate.entries import kept

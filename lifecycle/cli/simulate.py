@@ -16,15 +16,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from .cli_pages import BAD, FAILED, GOOD, pages
-from .definition.read import read
-from .definition.units import say_seconds
-from .errors import PageError
+from lifecycle.definition.read import read
+from lifecycle.definition.units import say_seconds
+from lifecycle.errors import PageError
+
+from .pages import BAD, FAILED, GOOD, pages
 
 if TYPE_CHECKING:
-    from .testing.schedule import Fault
-    from .testing.simulate.result import Result
-    from .testing.simulate.run import Done, Failure, Simulated
+    from lifecycle.testing.schedule import Fault
+    from lifecycle.testing.simulate.result import Result
+    from lifecycle.testing.simulate.run import Done, Failure, Simulated
 
 _DAY, _YEAR = 86_400.0, 365.25 * 86_400.0
 
@@ -64,7 +65,7 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
 
     Invariants are checked at every step. A seed that breaks one is shown with the shortest schedule that still does.
     """
-    from .testing.schedule import read_schedule
+    from lifecycle.testing.schedule import read_schedule
 
     faults = read_schedule(faults_file).faults if faults_file is not None else ()
     names = _simulated(paths)
@@ -121,7 +122,7 @@ def _all(
     *,
     as_json: bool,
 ) -> int:
-    from .testing.simulate.run import simulate_page
+    from lifecycle.testing.simulate.run import simulate_page
 
     told = []
     for name in names:
@@ -169,7 +170,7 @@ def _long(seconds: float) -> str:
 
 
 def _one(name: str, seed: int, hours: float, faults: "tuple[Fault, ...]", only: str | None, *, as_json: bool) -> int:
-    from .testing.simulate.run import run_one, said
+    from lifecycle.testing.simulate.run import run_one, said
 
     try:
         result, entries = run_one(name, seed, hours=hours, faults=faults, only=_numbers(only))
@@ -207,7 +208,7 @@ def _story(result: "Result", entries: Sequence[str]) -> Iterator[str]:
 
 
 def _herd(name: str, clients: int, seed: int, output: Path | None, *, as_json: bool) -> int:
-    from .testing.simulate.herd import plot, table, watch_herds
+    from lifecycle.testing.simulate.herd import plot, table, watch_herds
 
     herds = watch_herds(name, clients, seed=seed)
     page = read(name).name

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from .definition.definition import Definition
-from .definition.read import bundled
-from .errors import WrongParameters
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.read import bundled
+from lifecycle.errors import WrongParameters
 
 GOOD, FAILED, BAD = 0, 1, 2
 
@@ -39,7 +39,7 @@ def calls(page: Definition, given: Sequence[str]) -> tuple[object, list[str]]:
         UsageError: the extra of the system is not installed.
         WrongParameters: the system says so.
     """
-    from .systems import maker
+    from lifecycle.systems import maker
 
     try:
         make = maker(page.name)
@@ -60,7 +60,7 @@ def parameters(page: Definition, given: Sequence[str]) -> dict[str, Any]:
     Raises:
         WrongParameters: what is written is no value; all wrong ones at once.
     """
-    from .definition.read.yaml12 import Unreadable, read_text
+    from lifecycle.definition.read.yaml12 import Unreadable, read_text
 
     found, wrong = {}, []
     for pair in given:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from .cli_pages import BAD, FAILED, GOOD
-from .cli_work import prove_all
-from .definition.read import read
-from .errors import PageError
+from lifecycle.definition.read import read
+from lifecycle.errors import PageError
+
+from .pages import BAD, FAILED, GOOD
+from .work import prove_all
 
 
 @click.command()
@@ -23,8 +24,8 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001 -- click pas
 
     The last line says which part of a version number moves. Exit code 1 if anything changed.
     """
-    from .proof.diff import diff as compared
-    from .proof.diff import weight
+    from lifecycle.proof.diff import diff as compared
+    from lifecycle.proof.diff import weight
 
     outcomes = prove_all([old, new])
     problems = [problem for one in outcomes for problem in one.problems]
@@ -63,11 +64,11 @@ def replay(trace: Path, server: Path | None, pages: tuple[str, ...], how: str | 
 
     With the trace of its SERVER beside, both are told as one story.
     """
-    from .testing.merge import merged, told
-    from .testing.replay import Replayed, text_of
-    from .testing.replay import replay as again
-    from .testing.story import sequence, table
-    from .testing.trace_lines import BadTrace
+    from lifecycle.testing.merge import merged, told
+    from lifecycle.testing.replay import Replayed, text_of
+    from lifecycle.testing.replay import replay as again
+    from lifecycle.testing.story import sequence, table
+    from lifecycle.testing.trace_lines import BadTrace
 
     known = [read(page) for page in pages]
     done: list[Replayed] = []

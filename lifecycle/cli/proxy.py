@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from .cli_pages import GOOD
-from .errors import CannotListen
+from lifecycle.errors import CannotListen
+
+from .pages import GOOD
 
 if TYPE_CHECKING:
-    from .testing.proxy_weather import Told
+    from lifecycle.testing.proxy_weather import Told
 
 _MOST_PORT = 65_535
 
@@ -36,8 +37,8 @@ def proxy(listen: str, target: str, schedule: Path, as_json: bool) -> int:  # no
     LISTEN is a port or HOST:PORT; TARGET is ws://HOST:PORT/PATH, wss://… or HOST:PORT. Prints a line for each fault
     and each connection, and at the end what was done.
     """
-    from .testing.proxy import Proxy, run_proxy
-    from .testing.schedule import read_schedule
+    from lifecycle.testing.proxy import Proxy, run_proxy
+    from lifecycle.testing.schedule import read_schedule
 
     def tell(told: "Told") -> None:
         click.echo(json.dumps(attrs.asdict(told)) if as_json else str(told))

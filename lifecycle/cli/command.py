@@ -11,16 +11,17 @@ from typing import Any
 
 import click
 
-from .cli_compare import diff, replay
-from .cli_monitor import monitor
-from .cli_pages import BAD, FAILED, GOOD, calls, pages
-from .cli_pages import parameters as parsed
-from .cli_proof import certify, check, vectors
-from .cli_proxy import proxy
-from .cli_simulate import simulate
-from .cli_stubs import stubs
-from .definition.read import read
-from .errors import LifecycleError, PageError, WrongParameters
+from lifecycle.definition.read import read
+from lifecycle.errors import LifecycleError, PageError, WrongParameters
+
+from .compare import diff, replay
+from .monitor import monitor
+from .pages import BAD, FAILED, GOOD, calls, pages
+from .pages import parameters as parsed
+from .proof import certify, check, vectors
+from .proxy import proxy
+from .simulate import simulate
+from .stubs import stubs
 
 FORMATS = {"mermaid": "mmd", "dot": "dot", "svg": "svg", "table": "md"}
 """What can be drawn, and the ending of its file."""
@@ -65,7 +66,7 @@ for _command in (check, certify, diff, vectors, replay, monitor, stubs, proxy, s
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if the drawings differ from the pages.")
 def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_check: bool) -> int:  # noqa: FBT001
     """Draw pages: Mermaid, DOT, SVG, and a table of transitions."""
-    from . import draw as drawing
+    from lifecycle import draw as drawing
 
     definitions = [read(name) for name in pages(paths)]
     if only_check:
@@ -95,7 +96,7 @@ def draw(paths: tuple[str, ...], folder: Path, formats: tuple[str, ...], only_ch
 @click.option("--json", "as_json", is_flag=True, help="Print messages and steps as JSON lines.")
 def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Stay connected to URL: lines of stdin go out, messages come in."""
-    from .trio.console import run_console
+    from lifecycle.trio.console import run_console
 
     definition = read(page)
     made, left = calls(definition, parameters)
@@ -115,7 +116,7 @@ def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def demo(seconds: float, seed: int, trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Watch a connection survive what real networks do; exit 1 if a message is unaccounted for."""
-    from .testing.demo_screen import run_demo
+    from lifecycle.testing.demo_screen import run_demo
 
     return GOOD if run_demo(seconds, seed, trace, as_json=as_json) else FAILED
 
@@ -123,7 +124,7 @@ def demo(seconds: float, seed: int, trace: Path | None, as_json: bool) -> int:  
 @cli.command()
 def schema() -> int:
     """Print the JSON Schema of pages, for editors."""
-    from .definition.schema import text
+    from lifecycle.definition.schema import text
 
     click.echo(text(), nl=False)
     return GOOD

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from .cli_pages import FAILED, GOOD
-from .definition.read import read
+from lifecycle.definition.read import read
+
+from .pages import FAILED, GOOD
 
 
 @click.command()
@@ -28,8 +29,8 @@ def stubs(page: str, file: Path | None, only_check: bool) -> int:  # noqa: FBT00
 
     mypy and pyright then check the program that uses the page. PAGE is a page's file, or the name of a bundled one.
     """
-    from .draw.drawing import write
-    from .draw.stubs import stubs as types
+    from lifecycle.draw.drawing import write
+    from lifecycle.draw.stubs import stubs as types
 
     if only_check and file is None:
         raise click.UsageError("--check compares a file: name it with -o")
@@ -48,7 +49,7 @@ def stubs(page: str, file: Path | None, only_check: bool) -> int:  # noqa: FBT00
 
 
 def _compare(file: Path, made: str) -> int:
-    from .draw.stubs import same
+    from lifecycle.draw.stubs import same
 
     try:
         wrong = "" if same(file.read_text(encoding="utf-8"), made) else "is out of date"

@@ -15,13 +15,13 @@ import attrs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from .definition.definition import Definition
-from .definition.problem import Problem
-from .definition.read import read
-from .errors import PageError
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.problem import Problem
+from lifecycle.definition.read import read
+from lifecycle.errors import PageError
 
 if TYPE_CHECKING:
-    from .proof.report import Report
+    from lifecycle.proof.report import Report
 
 _LOOK_EVERY = 0.1
 
@@ -128,9 +128,9 @@ def _begin(told: Any) -> None:
 
 
 def _prove(name: str, given: dict[str, Any]) -> Outcome:
-    from .proof.explore import TooManyStates
-    from .proof.prove import prove
-    from .proof.report import report
+    from lifecycle.proof.explore import TooManyStates
+    from lifecycle.proof.prove import prove
+    from lifecycle.proof.report import report
 
     seen = 0
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_pages import BAD, FAILED, GOOD, pages, parameters
-from .cli_work import Outcome, prove_all
-from .definition.definition import Definition
-from .definition.read import read
-from .machine.shipped import FOLDER, PATHS
+from lifecycle.definition.definition import Definition
+from lifecycle.definition.read import read
+from lifecycle.machine.shipped import FOLDER, PATHS
+
+from .pages import BAD, FAILED, GOOD, pages, parameters
+from .work import Outcome, prove_all
 
 if TYPE_CHECKING:
-    from .proof.report import Report
+    from lifecycle.proof.report import Report
 
 _PARAMETER = click.option(
     "-p", "given", multiple=True, metavar="NAME=VALUE", help="Prove with another value of a parameter. May be repeated."
@@ -131,7 +132,7 @@ def _plain(one: Outcome) -> dict[str, Any]:
 
 
 def _print_interface(page: Definition) -> None:
-    from .definition.parameters import said
+    from lifecycle.definition.parameters import said
 
     for name, parameter in page.parameters.items():
         default, help_ = said(parameter, parameter.default), f"  {parameter.help}" if parameter.help else ""
@@ -159,7 +160,7 @@ def certify(paths: tuple[str, ...], folder: Path | None, only_check: bool, given
 
     A page that breaks a law gets none, and exit code 1.
     """
-    from .proof.certificate import certificate
+    from lifecycle.proof.certificate import certificate
 
     names = pages(paths)
     outcomes = prove_all(names, _given(names, given))
@@ -216,8 +217,8 @@ def _put(file: Path, text: str, *, only_check: bool) -> list[str]:
 @_PARAMETER
 def vectors(page: str, given: tuple[str, ...]) -> int:
     """Print conformance vectors of a page as JSON: for each clause a step, with states before and after."""
-    from .proof.prove import prove
-    from .proof.vectors import vectors as made
+    from lifecycle.proof.prove import prove
+    from lifecycle.proof.vectors import vectors as made
 
     definition = read(page)
     click.echo(json.dumps(made(prove(definition, parameters(definition, given)).graphs), indent=2, ensure_ascii=False))

@@ -11,13 +11,14 @@ from typing import IO, Any
 import attrs
 import click
 
-from .cli_pages import FAILED, GOOD, parameters
-from .definition.problem import Problem
-from .definition.read import read
-from .errors import PageError
-from .wire.codec import Undecodable, decode
-from .wire.monitor import SLACK, Monitor
-from .wire.monitor import monitor as begin
+from lifecycle.definition.problem import Problem
+from lifecycle.definition.read import read
+from lifecycle.errors import PageError
+from lifecycle.wire.codec import Undecodable, decode
+from lifecycle.wire.monitor import SLACK, Monitor
+from lifecycle.wire.monitor import monitor as begin
+
+from .pages import FAILED, GOOD, parameters
 
 _LONGEST = 16 * 1024 * 1024
 _LATEST = 1e15
