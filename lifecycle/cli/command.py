@@ -116,7 +116,7 @@ def connect(page: str, url: str, parameters: tuple[str, ...], trace: Path | None
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def demo(seconds: float, seed: int, trace: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Watch a connection survive what real networks do; exit 1 if a message is unaccounted for."""
-    from lifecycle.testing.demo_screen import run_demo
+    from lifecycle.testing.demo.screen import run_demo
 
     return GOOD if run_demo(seconds, seed, trace, as_json=as_json) else FAILED
 

@@ -15,7 +15,7 @@ from lifecycle.errors import CannotListen
 from .pages import GOOD
 
 if TYPE_CHECKING:
-    from lifecycle.testing.proxy_weather import Told
+    from lifecycle.testing.proxy.weather import Told
 
 _MOST_PORT = 65_535
 

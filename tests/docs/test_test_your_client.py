@@ -32,7 +32,7 @@ def test_the_howtos_tests_pass(tmp_path: Path) -> None:
 def test_every_name_of_the_howto_is_there() -> None:
     """What its tables name exists."""
     from lifecycle.testing.peer import Peer
-    from lifecycle.testing.peer_link import Link
+    from lifecycle.testing.peer.link import Link
 
     peer = Peer()
     names = re.findall(r"`(?:await )?peer\.(link\.)?(\w+)", PAGE.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from lifecycle.testing import replays
-from lifecycle.testing.demo_faults import FAULTS
+from lifecycle.testing.demo.faults import FAULTS
 
 
 def test_the_demo_accounts_for_every_message(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from lifecycle.testing.demo import most_in
-from lifecycle.testing.demo_account import Account, Tally
+from lifecycle.testing.demo.account import Account, Tally
 from lifecycle.wire.ticket import Ticket
 
 

@@ -29,8 +29,8 @@ from lifecycle.errors import (
     WrongParameters,
 )
 from lifecycle.testing.peer import REMEMBERED, Peer
-from lifecycle.testing.peer_link import Link
-from lifecycle.testing.peer_pipe import GatedPipe
+from lifecycle.testing.peer.link import Link
+from lifecycle.testing.peer.pipe import GatedPipe
 from lifecycle.testing.puppet import NotThere
 from lifecycle.testing.virtual import run
 from lifecycle.trio.pipes.memory import ROOM, memory_pair

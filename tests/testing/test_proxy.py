@@ -24,7 +24,7 @@ from lifecycle import PageError
 from lifecycle.cli.proxy import proxy as command
 from lifecycle.errors import CannotListen
 from lifecycle.testing.proxy import Proxy, Target
-from lifecycle.testing.proxy_weather import Counts, Told
+from lifecycle.testing.proxy.weather import Counts, Told
 from lifecycle.testing.schedule import Fault, Kind, Schedule
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.server import Server

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from lifecycle.testing import proxy_frames
-from lifecycle.testing.proxy_frames import Framer, Meddler, Opening, Piece
-from lifecycle.testing.proxy_weather import Counts
+from lifecycle.testing.proxy import frames as proxy_frames
+from lifecycle.testing.proxy.frames import Framer, Meddler, Opening, Piece
+from lifecycle.testing.proxy.weather import Counts
 from lifecycle.testing.schedule import Fault, Kind
 
 REQUEST = b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"

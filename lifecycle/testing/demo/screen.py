@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from lifecycle.machine.step import Step
+from lifecycle.testing.demo import Result, run
 from lifecycle.trio.connection import Connection
 
-from .demo import Result, run
-from .demo_account import Tally
+from .account import Tally
 
 COLOURS = {"ready": "green", "connecting": "yellow", "authenticating": "yellow", "waiting": "magenta", "failed": "red"}
 _LINES = 12

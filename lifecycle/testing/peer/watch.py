@@ -14,7 +14,7 @@ from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import Ending
 
 if TYPE_CHECKING:
-    from .peer_link import Link
+    from .link import Link
 
 Heard = Callable[[Batch], None]
 

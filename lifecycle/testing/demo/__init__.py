@@ -15,12 +15,12 @@ import trio
 from lifecycle.errors import NotSent
 from lifecycle.machine.step import Step
 from lifecycle.observe.trace import Trace
+from lifecycle.testing.proxy import Proxy
 from lifecycle.trio.connection import Connection, open
 from lifecycle.wire.inbox import Discontinuity
 
-from .demo_account import Account, Tally
-from .demo_faults import DIALS, FAULTS, HEARTBEAT, ServerProcess
-from .proxy import Proxy
+from .account import Account, Tally
+from .faults import DIALS, FAULTS, HEARTBEAT, ServerProcess
 
 EVERY = 0.05
 MINUTE = 60.0

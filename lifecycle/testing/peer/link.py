@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
+from lifecycle.testing.puppet import NotThere
 from lifecycle.trio.pipes.memory import memory_pair
 from lifecycle.trio.pipes.pipe import Spawn
 from lifecycle.trio.transports.transport import Asking, Transport
 
-from .peer_pipe import GatedPipe
-from .peer_watch import Heard, WatchedAsking, WatchedTransport
-from .puppet import NotThere
+from .pipe import GatedPipe
+from .watch import Heard, WatchedAsking, WatchedTransport
 
 
 @final

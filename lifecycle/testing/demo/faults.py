@@ -12,8 +12,8 @@ from typing import Any, final
 
 import trio
 
-from .proxy import Proxy
-from .schedule import Fault
+from lifecycle.testing.proxy import Proxy
+from lifecycle.testing.schedule import Fault
 
 HEARTBEAT = 1.0
 """The demo's heartbeat_after and heartbeat_wait, in seconds."""
@@ -30,7 +30,7 @@ class ServerProcess:
 
     async def start(self) -> None:
         """Start it, and return when it listens."""
-        command = [sys.executable, "-m", "lifecycle.testing.demo_server", str(self.port)]
+        command = [sys.executable, "-m", "lifecycle.testing.demo.server", str(self.port)]
         process = await trio.lowlevel.open_process(command, stdin=-1, stdout=-1)
         listening = trio.Event()
         self._process = process

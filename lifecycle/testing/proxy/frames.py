@@ -11,8 +11,9 @@ from typing import Final, final
 
 import attrs
 
-from .proxy_weather import Counts, Side
-from .schedule import Fault
+from lifecycle.testing.schedule import Fault
+
+from .weather import Counts, Side
 
 LARGEST: Final = 16 * 1024 * 1024
 """The longest message that a fault of frames can hit; a longer one passes."""

@@ -25,6 +25,7 @@ from lifecycle.errors import (
     NotReady,
     NotSent,
 )
+from lifecycle.testing.puppet import NotThere
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.door import Door
 from lifecycle.trio.groups import alone
@@ -37,9 +38,8 @@ from lifecycle.wire.codec import Undecodable, decode
 from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ending import ErrorEnding
 
-from .peer_link import Link
-from .peer_watch import WatchedLibrary
-from .puppet import NotThere
+from .link import Link
+from .watch import WatchedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

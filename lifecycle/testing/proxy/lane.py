@@ -11,14 +11,15 @@ import attrs
 import trio
 from trio.lowlevel import ParkingLot, wait_readable
 
-from .proxy_frames import Framer, Meddler, Opening, Piece
-from .proxy_weather import Counts, Side, Weather
-from .schedule import FRAMED
+from lifecycle.testing.schedule import FRAMED
+
+from .frames import Framer, Meddler, Opening, Piece
+from .weather import Counts, Side, Weather
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .schedule import Fault
+    from lifecycle.testing.schedule import Fault
 
 READ: Final = 64 * 1024
 ROOM: Final = 1024 * 1024

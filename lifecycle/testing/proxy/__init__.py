@@ -18,12 +18,12 @@ import trio
 from trio.lowlevel import ParkingLot
 
 from lifecycle.errors import CannotListen
+from lifecycle.testing.schedule import Fault, Schedule
 from lifecycle.trio.groups import alone
 from lifecycle.trio.pipes.listener import accept_clients, listen
 
-from .proxy_link import Link
-from .proxy_weather import Active, Counts, Told, Weather, said
-from .schedule import Fault, Schedule
+from .link import Link
+from .weather import Active, Counts, Told, Weather, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,11 @@ from typing import Final, final
 import trio
 from trio.lowlevel import ParkingLot
 
-from .proxy_frames import MOST_OF_A_HEAD, Opening
-from .proxy_lane import READ, Lane
-from .proxy_weather import Active, Counts, Side, Weather
-from .schedule import FRAMED, Fault
+from lifecycle.testing.schedule import FRAMED, Fault
+
+from .frames import MOST_OF_A_HEAD, Opening
+from .lane import READ, Lane
+from .weather import Active, Counts, Side, Weather
 
 PATIENCE: Final = 10.0
 """Seconds that the target has to be reached, and a client to say what it wants if it is to be refused."""

@@ -10,8 +10,7 @@ from typing import Literal, final
 import attrs
 
 from lifecycle.definition.units import say_seconds, say_size
-
-from .schedule import Fault, Kind
+from lifecycle.testing.schedule import Fault, Kind
 
 Side = Literal["up", "down"]
 
