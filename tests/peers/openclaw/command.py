@@ -111,7 +111,7 @@ def table(rows: Rows) -> str:
     wrong = [f"{name}: {what}" for name, (_, seen) in rows.items() for what in dict.fromkeys(seen.wrong)]
     notes = [f"{name}: {what}" for name, (_, seen) in rows.items() for what in seen.notes]
     differ = sum(bool(seen.wrong) for _, seen in rows.values())
-    verdict = f"{differ} of {len(rows)} cases differ" if differ else f"all {len(rows)} cases end as they must"
+    verdict = f"{differ} of {len(rows)} cases differ" if differ else f"{len(rows)} of {len(rows)} end as they must"
     return "\n".join([*told, "", *notes, *wrong, verdict]) + "\n"
 
 
