@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -71,10 +72,14 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
     names = _simulated(paths)
     if not math.isfinite(hours):
         raise click.BadParameter("it must be a number that ends", param_hint="'--hours'")
-    if only is not None and seed is None:
-        raise click.UsageError("--only needs --seed")
+    _check_options("--herd" if clients is not None else "--seed" if seed is not None else "")
     if (seed is not None or clients is not None) and len(names) != 1:
         raise click.UsageError("--seed and --herd need one page")
+    late = sum(fault.at >= hours * 3600 for fault in faults)
+    if late:
+        click.echo(
+            f"{faults_file}: {late} of {len(faults)} faults begin after --hours {hours:g}, and do not happen", err=True
+        )
     if not names:
         return BAD
     if clients is not None:
@@ -82,6 +87,31 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
     if seed is not None:
         return _one(names[0], seed, hours, faults, only, as_json=as_json)
     return _all(names, seeds, hours, faults, faults_file, as_json=as_json)
+
+
+_NEEDS = {"--only": "--seed", "--output": "--herd"}
+_MEANS = {"--herd": {"--output"}, "--seed": {"--hours", "--faults", "--only"}, "": {"--seeds", "--hours", "--faults"}}
+
+
+def _check_options(mode: str) -> None:
+    """Refuse options that would change nothing."""
+    context = click.get_current_context()
+    options = {
+        "seeds": "--seeds",
+        "hours": "--hours",
+        "faults_file": "--faults",
+        "only": "--only",
+        "output": "--output",
+    }
+    given = {
+        option for name, option in options.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    vain = sorted(given - _MEANS[mode])
+    if vain:
+        why = (
+            f"{option} changes nothing with {mode}" if mode else f"{option} needs {_NEEDS[option]}" for option in vain
+        )
+        raise click.UsageError("; ".join(why))
 
 
 def _simulated(paths: Sequence[str]) -> list[str]:

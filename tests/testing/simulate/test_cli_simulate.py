@@ -60,6 +60,9 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
     file.write_text("faults: 1\nschedule: [{at: 1 s, fault: refuse, for: 5 s}]\n")
     done = run("websocket", "--seed", "1", "--hours", "0.02", "--faults", str(file))
     assert "0:01.000  fault refuse (at 1.0 lasts 5.0)" in done.stdout.replace("(lasts", "(at 1.0 lasts")
+    file.write_text("faults: 1\nschedule: [{at: 1 s, fault: reset}, {at: 1 min, fault: reset}]\n")
+    done = run("websocket", "--seed", "1", "--hours", "0.01", "--faults", str(file))
+    assert "1 of 2 faults begin after --hours 0.01, and do not happen" in done.stderr
     file.write_text("faults: 1\nschedule: [{at: 1 s, fault: rain, for: 5 s}]\n")
     assert isinstance(run("websocket", "--faults", str(file)).exception, PageError)
 
@@ -78,7 +81,9 @@ def test_a_herd_is_plotted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("websocket", "--only", "1"), "--only needs --seed"),
+        (("websocket", "--only", "1", "-o", "x.svg"), "--only needs --seed; --output needs --herd"),
+        (("websocket", "--seed", "1", "--seeds", "3"), "--seeds changes nothing with --seed"),
+        (("websocket", "--herd", "3", "--hours", "2"), "--hours changes nothing with --herd"),
         (("websocket", "resume", "--seed", "1"), "--seed and --herd need one page"),
         (("websocket", "--seed", "1", "--only", "a"), "--only takes the numbers of entries"),
         (("websocket", "--seed", "1", "--hours", "0.02", "--only", "9999"), "so there is no number 9999"),
