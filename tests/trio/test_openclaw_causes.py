@@ -278,6 +278,24 @@ async def test_a_gateway_that_starts(asked: int | None, waited: float) -> None:
     assert seen.dials[1] - seen.dials[0] == pytest.approx(waited)
 
 
+async def test_the_bounds_of_a_start_are_parameters() -> None:
+    """Who knows how long a gateway takes may say so."""
+    error = {"code": "UNAVAILABLE", "message": "x", "retryAfterMs": 60_000, "details": {"reason": "startup-sidecars"}}
+    seen = await outcome(refusing(error, 1013), startup_longest="20 s")
+    assert seen.dials[1] - seen.dials[0] == pytest.approx(20)
+
+
+async def test_the_patience_of_requests_is_a_parameter() -> None:
+    """They wait for ready, and for their answer, as long as the embedder says."""
+    async with Peer(http(503)) as peer:
+        opening = lifecycle.open(PAGE, url=URL, calls=Calls(), transport=peer, request_patience="3 s")
+        async with opening as connection:
+            began = trio.current_time()
+            with pytest.raises(lifecycle.NotSent):
+                await connection.request("health")
+            assert trio.current_time() - began == pytest.approx(3)
+
+
 @pytest.mark.parametrize("status", [401, 404, 503])
 async def test_no_websocket(status: int) -> None:
     """503 is a gateway that restarts; any other status is no gateway."""
