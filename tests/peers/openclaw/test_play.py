@@ -62,7 +62,9 @@ def test_they_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == sum(len(scene.cases) for scene in SCENES)
 
 
-@pytest.mark.parametrize(("wrong", "verdict"), [((), "1 of 1 end as they must"), (("said nothing",), "1 of 1 cases differ")])
+@pytest.mark.parametrize(
+    ("wrong", "verdict"), [((), "1 of 1 end as they must"), (("said nothing",), "1 of 1 cases differ")]
+)
 def test_what_differs_is_told(wrong: tuple[str, ...], verdict: str) -> None:
     """The table has a row a case, what differs below it, and a verdict; the JSON has the same."""
     rows: dict[str, tuple[Case, Seen]] = {CASE.name: (CASE, Seen("ready", (2, 3), 1.25, wrong))}
