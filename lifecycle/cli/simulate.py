@@ -91,22 +91,18 @@ def simulate(  # noqa: PLR0917 -- click passes everything by name
 
 _NEEDS = {"--only": "--seed", "--output": "--herd"}
 _MEANS = {"--herd": {"--output"}, "--seed": {"--hours", "--faults", "--only"}, "": {"--seeds", "--hours", "--faults"}}
+_ALL = set[str]().union(*_MEANS.values())
 
 
 def _check_options(mode: str) -> None:
     """Refuse options that would change nothing."""
     context = click.get_current_context()
-    options = {
-        "seeds": "--seeds",
-        "hours": "--hours",
-        "faults_file": "--faults",
-        "only": "--only",
-        "output": "--output",
-    }
     given = {
-        option for name, option in options.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        option.opts[-1]
+        for option in context.command.params
+        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     }
-    vain = sorted(given - _MEANS[mode])
+    vain = sorted(given & _ALL - _MEANS[mode])
     if vain:
         why = (
             f"{option} changes nothing with {mode}" if mode else f"{option} needs {_NEEDS[option]}" for option in vain

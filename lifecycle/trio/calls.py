@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast, final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.literal import Secret, literal
@@ -23,7 +24,7 @@ from lifecycle.observe.plain import hushed, secrets_of
 from lifecycle.wire.requests import frame
 
 from .groups import alone
-from .interrupts import protected, unprotected
+from .interrupts import unprotected
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -104,8 +105,9 @@ class Calls:
             async for item in items:
                 if epoch is None or driver.current is not epoch:
                     return
-                await protected(self._send, epoch, str(name), item)
+                await self._send(epoch, str(name), item)
 
+    @enable_ki_protection
     async def _send(self, epoch: "Epoch", name: str, item: Any) -> None:
         driver = self._driver
         epoch.send(frame(driver.definition, name, {**driver.machine.names(), "item": item}))

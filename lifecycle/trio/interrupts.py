@@ -24,12 +24,6 @@ def ki_protected(our: type[C]) -> type[C]:
     return our
 
 
-@enable_ki_protection
-async def protected(run: Callable[..., Awaitable[object]], *args: Any) -> None:
-    """Run a task of ours."""
-    await run(*args)
-
-
 @disable_ki_protection
 async def unprotected(running: Awaitable[T]) -> T:
     """Wait for what the embedder wrote."""
@@ -45,4 +39,9 @@ class Protected:
 
     def start_soon(self, run: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Start a task."""
-        self._nursery.start_soon(protected, run, *args)
+        self._nursery.start_soon(_protected, run, *args)
+
+
+@enable_ki_protection
+async def _protected(run: Callable[..., Awaitable[object]], *args: Any) -> None:
+    await run(*args)

@@ -15,7 +15,7 @@ from lifecycle.errors import ConnectionEnded, ConnectionFailed, LifecycleError
 from lifecycle.machine.step import Step
 from lifecycle.trio.changes import Changes
 from lifecycle.trio.connection import Connection
-from lifecycle.trio.interrupts import ki_protected, protected
+from lifecycle.trio.interrupts import ki_protected
 from lifecycle.wire.inbox import Discontinuity
 
 from .messages import Messages
@@ -50,8 +50,8 @@ class Dispatch:
     def start(self, nursery: trio.Nursery) -> None:
         """Begin to read; not before the connection has begun."""
         self._nursery = nursery
-        nursery.start_soon(protected, self._read)
-        nursery.start_soon(protected, self._watch, self._connection.changes())
+        nursery.start_soon(self._read)
+        nursery.start_soon(self._watch, self._connection.changes())
 
     def stop(self) -> None:
         """It is over: who still waits is told so."""
@@ -98,7 +98,7 @@ class Dispatch:
         self._followers.append(messages)
         if self._rest is not None:
             messages.stream.rest(*self._rest)
-        self._nursery.start_soon(protected, messages.run)
+        self._nursery.start_soon(messages.run)
 
     def leave(self, messages: Messages) -> None:
         """Tell them nothing more, and the gateway that nobody listens."""

@@ -78,13 +78,11 @@ class Receiving:
         Returns:
             Whether it was taken. If not, it does not count as come: on another connection it may come again.
         """
-        number = self.continuity.number(outcome.row, outcome.message) if self.continuity.watches else None
+        number = self._number(outcome)
         if (len(self.inbox) or not len(self._readers)) and not self.inbox.fits(size):
             return self._put(outcome, size, number)
         if self.continuity.watches:
-            gap = self.continuity.gap(outcome.row, number) if number is not None else None
-            if gap is not None:
-                self._mark(gap)
+            self._count(outcome.row, number)
             if not self.continuity.is_new(outcome.row, outcome.message):
                 return True
         if len(self._readers) and not len(self.inbox):
@@ -95,10 +93,7 @@ class Receiving:
 
     def count(self, outcome: Outcome) -> None:
         """A message that is not for the user has a number too; the mark, if some before it are missing."""
-        number = self.continuity.number(outcome.row, outcome.message) if self.continuity.watches else None
-        gap = self.continuity.gap(outcome.row, number) if number is not None else None
-        if gap is not None:
-            self._mark(gap)
+        self._count(outcome.row, self._number(outcome))
 
     def mark(self, mark: Discontinuity) -> None:
         """A mark of the page or of the driver for the user, in its place among the messages."""
@@ -148,6 +143,14 @@ class Receiving:
         if self.inbox.stopped:
             self.pace()
         return True
+
+    def _number(self, outcome: Outcome) -> int | None:
+        return self.continuity.number(outcome.row, outcome.message) if self.continuity.watches else None
+
+    def _count(self, row: int, number: int | None) -> None:
+        gap = self.continuity.gap(row, number) if number is not None else None
+        if gap is not None:
+            self._mark(gap)
 
     def _mark(self, mark: Discontinuity) -> None:
         if len(self._readers) and not len(self.inbox):

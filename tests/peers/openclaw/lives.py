@@ -81,9 +81,8 @@ async def killed(play: Play) -> None:
     async with play.client(play.ours()) as (connection, record):
         await connection.ready()
         replies = [connection.ask("agent.wait", _run(number, seconds=PATIENCE), PATIENCE) for number in range(PENDING)]
-        await _works(
-            play, connection
-        )  # an answer to what was asked later: the gateway has got them all, and keeps silent
+        # an answer to what was asked later: the gateway has got them all, and keeps silent
+        await _works(play, connection)
         play.check(connection.counters.pending == PENDING, f"{connection.counters.pending} wait, not {PENDING}")
         play.gateway.kill()
         await _settled(play, connection, replies, "")
