@@ -159,20 +159,16 @@ def refusing(error: Mapping[str, Any], code: int = 1008) -> Act:
 def closing(code: int, reason: str) -> Act:
     """Let the client in, and close at once; 1006 is no close, but a lost connection."""
 
-    async def handle(_: Peer, websocket: trio_websocket.WebSocketConnection) -> None:
+    async def handle(peer: Peer, websocket: trio_websocket.WebSocketConnection) -> None:
         await websocket.send_message(json.dumps(CHALLENGE))
         await websocket.get_message()
         await websocket.send_message(json.dumps(HELLO))
-        if code != 1006:
+        if code == 1006:
+            peer.far[-1].abort()
+        else:
             await websocket.aclose(code, reason)
 
-    async def act(peer: Peer, far: Any) -> None:
-        try:
-            await serving(handle)(peer, far)
-        finally:
-            far.abort()
-
-    return serving(handle) if code != 1006 else act
+    return serving(handle)
 
 
 async def outcome(*script: Any, **parameters: Any) -> Seen:
@@ -181,8 +177,7 @@ async def outcome(*script: Any, **parameters: Any) -> Seen:
     async with Peer(*script) as peer:
         opening = lifecycle.open(PAGE, url=URL, calls=calls, transport=peer, seed=1, **parameters)
         async with opening as connection:
-            with trio.move_on_after(25):
-                await trio.sleep_forever()
+            await trio.sleep(25)
             steps = list(connection.history)
             state, dials = connection.state, tuple(peer.dials)
     said = tuple(dict.fromkeys(step.say for step in steps if step.say))
