@@ -47,6 +47,8 @@ LIBRARIES = {
     "websockets": ("lifecycle/trio/transports/websockets*.py", "lifecycle/wire/frames.py"),
     "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
     "cryptography": ("lifecycle/systems/openclaw/device.py",),
+    "engineio": ("lifecycle/wire/socketio.py",),
+    "socketio": ("lifecycle/wire/socketio.py",),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
@@ -60,6 +62,8 @@ HEAVY = {
     "rich",
     "opentelemetry",
     "cryptography",
+    "engineio",
+    "socketio",
 }
 
 MODULE_LINES = 400

@@ -14,7 +14,7 @@ import click
 from lifecycle.definition.problem import Problem
 from lifecycle.definition.read import read
 from lifecycle.errors import PageError
-from lifecycle.wire.codec import Undecodable, decode
+from lifecycle.wire.codec import Undecodable, from_json
 from lifecycle.wire.monitor import SLACK, Monitor
 from lifecycle.wire.monitor import monitor as begin
 
@@ -88,7 +88,7 @@ def _row(line: str) -> dict[str, Any]:
         ValueError: it is none.
     """
     try:
-        row: dict[str, Any] = decode("json", line)
+        row: dict[str, Any] = from_json(line)
     except Undecodable as error:
         raise ValueError(f"{error}: {_FORM}") from None
     at = row.get("at") if isinstance(row, dict) else None

@@ -124,11 +124,11 @@ class Calls:
         code = type(error).__name__
         words = self._hushed(effect, f"`{effect.name}` has raised {code}: {error}")
         whole = "".join(traceback.format_exception(error))
-        shown = self._hushed(effect, whole)
+        shown, about = self._hushed(effect, whole), self._driver.mail.ids.about()
         if shown == whole:
-            log.warning("%s: %s", self._driver.definition.name, words, exc_info=error)
+            log.warning("%s: %s", self._driver.definition.name, words, exc_info=error, extra=about)
         else:
-            log.warning("%s: %s\n%s", self._driver.definition.name, words, shown)
+            log.warning("%s: %s\n%s", self._driver.definition.name, words, shown, extra=about)
         return self._failed(effect, code, f"`{effect.name}` has failed: {error}", words)
 
     def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:

@@ -79,6 +79,8 @@ def _emit(driver: "Driver", effect: do.Emit) -> None:
 def mark(driver: "Driver", effect: do.Mark) -> None:
     """Tell the user what became of the stream, once something of it came or went."""
     driver.continuous = True
+    if effect.kind != "lost" and driver.current is not None and driver.current.first:
+        return  # there was nothing before that could go on
     if driver.mail.delivered or driver.mail.outbox.counts["sent"]:
         driver.mail.mark(Discontinuity(effect.kind, why=driver.gap))
 

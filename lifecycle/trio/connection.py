@@ -16,12 +16,7 @@ import trio
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
-from lifecycle.errors import (
-    ConnectionEnded,
-    IllegalEvent,
-    LifecycleError,
-    NotReady,
-)
+from lifecycle.errors import ConnectionEnded, IllegalEvent, LifecycleError, NotReady
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.shipped import bring
@@ -177,6 +172,11 @@ class Connection:
         """The page's variables by name; a copy."""
         machine = self._driver.machine
         return dict(zip(self.definition.variables, machine.variables, strict=True))
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What its records of the log say besides, for records of yours: `page`, `session`, `epoch`, `event_id`."""
+        return self._driver.mail.ids.about()
 
     def changes(self) -> Changes:
         """Every step from now on: `async for step in connection.changes()`. It keeps 256; what is missed is counted."""

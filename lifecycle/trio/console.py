@@ -89,16 +89,16 @@ class _Terminal:
         while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
             try:
                 await connection.send(self._message(line.rstrip("\n")))
-            except (NotSent, MaybeDelivered, ValueError) as error:
+            except (NotSent, MaybeDelivered, TypeError, ValueError) as error:
                 self._say(f"{line.rstrip()}: {error}")
         await connection.aclose()
 
     def _message(self, line: str) -> Any:
-        return json.loads(line) if self._json else line
+        return json.loads(line) if self._keyed else line
 
     @property
-    def _json(self) -> bool:
-        return self.connection.definition.messages.codec == "json"
+    def _keyed(self) -> bool:
+        return self.connection.definition.messages.codec in ("json", "socketio")
 
     async def _read(self, connection: Connection) -> None:
         async for message in connection:
@@ -108,7 +108,7 @@ class _Terminal:
                 )
             else:
                 shown = message.hex() if isinstance(message, bytes) else message
-                text = shown if isinstance(shown, str) and not self._json else json.dumps(shown, ensure_ascii=False)
+                text = shown if isinstance(shown, str) and not self._keyed else _line(shown)
                 self._tell({"message": shown}, text)
 
     async def _watch(self) -> None:
@@ -148,11 +148,18 @@ class _Terminal:
 
     def _tell(self, row: dict[str, Any], text: str, *, to_stderr: bool = False) -> None:
         if self.as_json:
-            print(json.dumps(row, ensure_ascii=False, default=str), flush=True)  # noqa: T201 -- what this command is for
+            print(_line(row), flush=True)  # noqa: T201 -- what this command is for
         elif to_stderr:
             self._say(text)
         else:
             print(text, flush=True)  # noqa: T201 -- what this command is for
+
+
+def _line(value: Any) -> str:
+    """A value as JSON in one line; bytes, which JSON has not, in hexadecimal."""
+    return json.dumps(
+        value, ensure_ascii=False, default=lambda part: part.hex() if isinstance(part, bytes) else str(part)
+    )
 
 
 def _row(step: Step) -> dict[str, Any]:

@@ -48,6 +48,8 @@ _ON_TIME = 0.01
 """A timer that is late by so many seconds has something before it in the queue; perhaps a sign of life."""
 _CATCH_UP = 0.05
 """Seconds that we then have for reading, before late timers are believed."""
+_NAME = 15
+"""Bytes of a text that nothing else is called."""
 _SILENT: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -80,6 +82,7 @@ class Driver:
         emitted: what the page has told in this step.
         continuous: whether it was said what became of the stream, since the last dial.
         gap: what ended the last epoch, in words.
+        listens: whether messages are for the user; nobody listens to a client that was not let in yet.
         instruments: are told more than `tell`, if there are any.
         traffic: how many messages of the last epoch came, and how many went.
         now: the event of this step, in words.
@@ -111,6 +114,7 @@ class Driver:
         "finished",
         "gap",
         "instruments",
+        "listens",
         "machine",
         "mail",
         "now",
@@ -142,6 +146,7 @@ class Driver:
         self.waits: dict[str, float] = {}
         self.emitted: Mapping[str, Any] = _SILENT
         self.continuous = True
+        self.listens = self.definition.role != "server"
         self.gap = self.now = ""
         self.instruments: Instruments | None = None
         self.traffic: tuple[int, int] = (0, 0)
@@ -181,9 +186,12 @@ class Driver:
 
     def _start(self) -> None:
         self.now = "the start"
+        first, before = self._first_values(), self.machine.row
+        self.mail.ids.begin(first)
         if self.instruments is not None:
             self.instruments.began()
-        first, before = self._first_values(), self.machine.row
+        if self.current is not None and not {"admit", "refuse"} & self.definition.words:
+            self.current.admit()
         effects = self.machine.start(first)
         carry_out(self, effects)
         if self.instruments is not None:
@@ -194,9 +202,7 @@ class Driver:
         epoch = self.current
         if epoch is None or epoch.upgrade is None:
             return {}
-        if not {"admit", "refuse"} & self.definition.words:
-            epoch.admit()
-        return first_values(self.definition, epoch.upgrade)
+        return first_values(self.definition, epoch.upgrade, lambda: self.dice.randbytes(_NAME).hex())
 
     def finish(self) -> None:
         """End at once: nothing is left running, everything has its fate. Again is no harm."""
@@ -219,7 +225,7 @@ class Driver:
 
     def fail(self, error: BaseException) -> None:
         """Something that must not happen has happened."""
-        log.error("%s: the driver has failed", self.definition.name, exc_info=error)
+        log.error("%s: the driver has failed", self.definition.name, exc_info=error, extra=self.mail.ids.about())
         self.failure = self.failure or error
         self.failed()
         self.finish()
@@ -307,13 +313,14 @@ class Driver:
         if error.reason:  # a variable cannot take what the event brings: the proof was skipped, or does not hold
             raise error
         self.refused += 1
-        log.warning("%s", error)
+        log.warning("%s", error, extra=self.mail.ids.about())
         return None
 
     def _settle(self) -> None:
         """After the last step: mail goes where the new state lets it go, and watchers are told."""
         self.mail.turn(now_open=self.machine.status == "ready" and self.mail.transport is not None)
         if self.mail.open:
+            self.listens = True
             self._tell_gap()
             self.mail.flush()
         if self.machine.ended:
@@ -352,7 +359,7 @@ class Driver:
 
     def slept(self, seconds: float) -> None:
         """The machine has slept: the page's clocks count that, but for those that prove health or wait for a sign."""
-        log.info("%s: this machine slept for %.1f s", self.definition.name, seconds)
+        log.info("%s: this machine slept for %.1f s", self.definition.name, seconds, extra=self.mail.ids.about())
         self._slept, self._slept_at = seconds, trio.current_time()
         if self.instruments is not None:
             self.instruments.slept(seconds)

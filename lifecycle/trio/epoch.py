@@ -14,14 +14,15 @@ from lifecycle.machine.events import Event
 from lifecycle.observe.plain import hushed, secrets_of
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.transports.dialer import Dialer
-from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed
+from lifecycle.trio.transports.transport import Asking, Batch, Transport, TransportFailed, transmit
 from lifecycle.wire.causes import Refusal, Verdict, classify
-from lifecycle.wire.codec import Message, Undecodable, decode, encode, length
-from lifecycle.wire.dial_request import DialRequest
+from lifecycle.wire.codec import PARTIAL, Message, TooLong, Undecodable, Written, reader
+from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
 from lifecycle.wire.ending import Ending, ErrorEnding, ErrorWord
 from lifecycle.wire.outbox import HIGH_WATER
 from lifecycle.wire.routes import Outcome, route
 
+from .ids import Id
 from .parking import Parking
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lifecycle.epoch")
 _UNREADABLE = 1007
 _TOO_MUCH = 1008
+_TOO_BIG = 1009
 
 
 @final
@@ -48,6 +50,7 @@ class Epoch:
         upgrade: what the client asks for, role server.
         heard_at: when bytes came last, by the connection's clock.
         loss: what ended it, in words.
+        first: whether no message came or went before it.
         received: how many messages came.
     """
 
@@ -59,11 +62,13 @@ class Epoch:
         "_over",
         "_pipe",
         "_pushed",
+        "_reader",
         "_rest",
         "_roomless",
         "_said",
         "_scope",
         "_subprotocol",
+        "first",
         "heard_at",
         "loss",
         "number",
@@ -80,16 +85,20 @@ class Epoch:
         self.heard_at = trio.current_time()
         self.loss = ""
         self._driver, self._definition = driver, driver.definition
+        driver.mail.ids.dial(number)
         self._scope: trio.CancelScope | None = None
         self._pipe: Pipe | None = None
         self._asking: Asking | None = None
         self._subprotocol: str | None = None
-        self._early: tuple[Message, ...] = ()  # what is said before a client is admitted
+        self._early: tuple[tuple[Written, Id | None], ...] = ()  # what is said before a client is admitted
         self._rest: deque[Message] | None = None
         self._roomless: Parking | None = None
         self._pushed = False
         self._over = False  # its end was told
         self.received = self._said = 0
+        self.first = not (driver.mail.delivered or driver.mail.outbox.counts["sent"])
+        messages = self._definition.messages
+        self._reader = reader(messages.codec or "text", messages.limit or DEFAULT_LIMIT)
 
     @property
     def current(self) -> bool:
@@ -146,8 +155,8 @@ class Epoch:
             self.end(ErrorEnding("eof", "the client has gone before it was answered"))
             return
         early, self._early = self._early, ()
-        for message in early:
-            self._say(message)
+        for message, event in early:
+            self._say(message, event)
         self._listen()
 
     def refuse(self, status: int) -> None:
@@ -176,20 +185,21 @@ class Epoch:
         Raises:
             TypeError, ValueError: the codec cannot write it.
         """
-        message = encode(self._driver.mail.codec, value)
+        message, event = self._driver.mail.encode(value), self._driver.mail.ids.of(value)
         if self._asking is not None:
-            self._early = (*self._early, message)
+            self._early = (*self._early, (message, event))
         else:
-            self._say(message)
+            self._say(message, event)
 
-    def _say(self, message: Message) -> None:
+    def _say(self, message: Written, event: Id | None) -> None:
         if self.transport is None:
             return
         try:
-            self.transport.send(message)
+            transmit(self.transport, message)
             self._said += 1
+            self._driver.mail.ids.go(event)
         except trio.BrokenResourceError:  # its end is on its way, and will be told
-            log.debug("%s: a frame was not sent", self._definition.name)
+            log.debug("%s: a frame was not sent", self._definition.name, extra=self._driver.mail.ids.about())
 
     async def sendable(self) -> None:
         """Wait until what was sent has left, but for a little; returns at once if nothing can be sent any more."""
@@ -296,20 +306,31 @@ class Epoch:
 
     def _message(self, message: Message) -> None:
         try:
-            value = decode(self._driver.mail.codec, message)
+            value = self._reader.decode(message)
         except Undecodable as error:
+            too_long = isinstance(error, TooLong)
             if self.transport is not None:
-                self.transport.close(_UNREADABLE)
-            self.end(ErrorEnding("protocol", str(error)))
+                self.transport.close(_TOO_BIG if too_long else _UNREADABLE)
+            self.end(ErrorEnding("too_big" if too_long else "protocol", str(error)))
+            return
+        if value is PARTIAL:
             return
         self.received += 1
         outcome = route(self._definition.messages.routes, value)
         mail = self._driver.mail
-        if outcome.kind != "deliver" or mail.deliver(outcome, length(message)):
-            for name, pick, taken in outcome.keep:
-                self._driver.machine.keep(name, taken, highest=pick.max)
-                if self._driver.instruments is not None:
-                    self._driver.instruments.kept(name)
+        if mail.ids.path is not None:
+            mail.ids.come(value)
+        if outcome.delivers and not self._driver.listens:
+            if outcome.kind == "deliver":
+                self._driver.unrouted += 1
+                return
+            outcome.delivers = False
+        if outcome.delivers and not mail.deliver(outcome, self._reader.size(message)):
+            return  # as if it had not come: it may come again on another connection
+        for name, pick, taken in outcome.keep:
+            self._driver.machine.keep(name, taken, highest=pick.max)
+            if self._driver.instruments is not None:
+                self._driver.instruments.kept(name)
         self._route(outcome)
 
     def _route(self, outcome: Outcome) -> None:
@@ -318,10 +339,11 @@ class Epoch:
             case "answer":
                 mail.requests.answered(outcome.id, outcome.value, good=outcome.good)
             case "raise":
-                mail.count(outcome)
+                if not outcome.delivers:
+                    mail.count(outcome)
                 self._tell(Event(outcome.event, outcome.fields, "message", self.token))
             case "refusal":
-                self._verdict(classify(self._definition.causes, Refusal(outcome.value)), "message")
+                self._verdict(classify(self._definition.causes, Refusal(outcome.refused)), "message")
             case "unrouted":
                 self._driver.unrouted += 1
 
@@ -331,7 +353,8 @@ class Epoch:
         event = Event(verdict.event, verdict.fields, cause, self.token, words)
         if self._driver.machine.lives(event):
             self.loss = words
-            log.info("%s: %s (%s)", self._definition.name, verdict.event, words)
+            about = self._driver.mail.ids.about()
+            log.info("%s: %s (%s)", self._definition.name, verdict.event, words, extra=about)
         self._tell(event)
 
     def _hear(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .account import Account, Counters
     from .driver import Driver
+    from .ids import Ids
 
 log = logging.getLogger("lifecycle.instruments")
 
@@ -37,6 +38,11 @@ class Subject:
     def machine(self) -> "Machine":
         """Its page, and where it stands."""
         return self._driver.machine
+
+    @property
+    def ids(self) -> "Ids":
+        """What it and its events are called."""
+        return self._driver.mail.ids
 
     @property
     def status(self) -> str:
@@ -117,7 +123,8 @@ class Instruments:
                 getattr(instrument, what)(self._subject, *more)
             except Exception:
                 name = self._subject.machine.definition.name
-                log.exception("%s: the instrument %s has failed; it is told no more", name, type(instrument).__name__)
+                said = "%s: the instrument %s has failed; it is told no more"
+                log.exception(said, name, type(instrument).__name__, extra=self._subject.ids.about())
                 self._told = tuple(each for each in self._told if each is not instrument)
                 # whatever it has kept of this connection goes with it
                 with contextlib.suppress(Exception):

@@ -1,6 +1,7 @@
 """What the driver cannot run, told at the door instead of being left out in silence."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.page import Role
@@ -19,5 +20,7 @@ def unrunnable(definition: Definition, role: Role) -> Iterator[str]:
     elif definition.role != role:
         yield f"its role is {definition.role}: {_DOORS[definition.role]}"
     codec = definition.messages.codec
-    if codec in ("socketio", "object"):
+    if codec == "object":
         yield f"the codec {codec} has no transport here"
+    if codec == "socketio" and not (find_spec("socketio") and find_spec("engineio")):
+        yield f"the codec {codec} needs python-socketio: pip install 'connection-lifecycle[socketio]'"

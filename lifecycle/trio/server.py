@@ -217,7 +217,9 @@ class Server:
             await self._run(connection)
         except* Exception as group:
             self.counts["crashed"] += 1
-            log.exception("%s: the handler of a connection has failed", self.definition.name, exc_info=alone(group))
+            about = connection.about
+            name = self.definition.name
+            log.exception("%s: the handler of a connection has failed", name, exc_info=alone(group), extra=about)
         finally:
             self.connections.pop(connection, None)
             scope.cancel()
@@ -233,7 +235,7 @@ class Server:
                 # while it stands these tell of something else, such as another connection
                 if not await _ended(connection):
                     raise
-                log.info("%s: a connection ended: %s", self.definition.name, alone(group))
+                log.info("%s: a connection ended: %s", self.definition.name, alone(group), extra=connection.about)
 
     # -- its life
 

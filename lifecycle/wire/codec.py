@@ -4,29 +4,83 @@ Law: what the peer sends cannot raise anything but `Undecodable`; what the user 
 the caller, before a byte of it exists.
 """
 
+import functools
 import json
 import math
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, NoReturn
 
 Message = str | bytes
+"""One message of WebSocket."""
+Written = Message | tuple[Message, ...]
+"""One value as it leaves: a message, or several in a row that are nothing without each other."""
+Encode = Callable[[Any], Written]
+
+PARTIAL: Final = object()
+"""Stands for a value of which more messages are to come."""
 
 
 class Undecodable(Exception):
     """The peer's message is not of the page's codec; says why, and shows nothing of it."""
 
 
-def decode(codec: str, message: Message) -> Any:
-    """A message as a value.
+class TooLong(Undecodable):
+    """The peer's value has more bytes than the page lets a message have."""
+
+
+class Reader(NamedTuple):
+    """What reads the messages of one connection, in their order.
+
+    Attributes:
+        decode: a message as a value, or `PARTIAL`; raises Undecodable.
+        size: how many bytes the value counts for in a queue that this message has made whole.
+    """
+
+    decode: Callable[[Message], Any]
+    size: Callable[[Message], int]
+
+
+def reader(codec: str, limit: int) -> Reader:
+    """Make what reads the messages of one connection.
 
     Args:
-        codec: json, or text and binary, which take a message as it came.
-        message: text or bytes.
+        codec: of the page.
+        limit: the most bytes of a value that comes in several messages; one message the transport limits.
+
+    Raises:
+        ModuleNotFoundError: the codec needs an extra that is not installed.
+    """
+    if codec == "socketio":
+        from .socketio import Joiner
+
+        joiner = Joiner(limit)
+        return Reader(joiner.decode, joiner.size)
+    return _FROM_JSON if codec == "json" else _AS_IT_CAME
+
+
+@functools.cache
+def encoder(codec: str) -> Encode:
+    """What writes values.
+
+    It raises TypeError where the codec has no way to write a value; ValueError where the value holds itself, NaN or an
+    infinity, which JSON does not have, or, as text, half a character (a lone surrogate), which UTF-8 does not have.
+
+    Raises:
+        ModuleNotFoundError: the codec needs an extra that is not installed.
+    """
+    if codec == "socketio":
+        from .socketio import encode
+
+        return encode
+    return to_json if codec == "json" else functools.partial(_as_it_is, codec)
+
+
+def from_json(message: Message) -> Any:
+    """JSON as a value.
 
     Raises:
         Undecodable: it is no JSON, or nested too deeply.
     """
-    if codec != "json":
-        return message
     try:
         return json.loads(message, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
@@ -36,34 +90,37 @@ def decode(codec: str, message: Message) -> Any:
         raise Undecodable(f"not JSON{place}") from None
 
 
-def encode(codec: str, value: Any) -> Message:
-    """A value as a message.
-
-    Raises:
-        TypeError: the codec has no way to write it.
-        ValueError: it holds NaN or an infinity, which JSON does not have, or itself; or, as text, half
-            a character (a lone surrogate), which UTF-8 does not have.
-    """
-    if codec == "json":
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text if _is_utf8(text) else json.dumps(value, allow_nan=False, separators=(",", ":"))
-    if not isinstance(value, str | bytes):
-        raise TypeError(f"the codec is {codec}: send text or bytes, not {type(value).__name__}")
-    if isinstance(value, str) and not _is_utf8(value):
-        raise ValueError("the text holds half a character (a lone surrogate), which cannot be sent")
-    return value
+def to_json(value: Any) -> str:
+    """A value as JSON that UTF-8 can write; raises as `encoder` says."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text if is_utf8(text) else json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
-def length(message: Message) -> int:
+def length(message: Written) -> int:
     """How many bytes a message counts for in a queue."""
-    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
+    if isinstance(message, str):
+        return len(message) if message.isascii() else len(message.encode())
+    return len(message) if isinstance(message, bytes) else sum(map(length, message))
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a text can be sent: it holds no half of a character."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def _as_it_is(codec: str, value: Any) -> Message:
+    if not isinstance(value, str | bytes):
+        raise TypeError(f"the codec is {codec}: send text or bytes, not {type(value).__name__}")
+    if isinstance(value, str) and not is_utf8(value):
+        raise ValueError("the text holds half a character (a lone surrogate), which cannot be sent")
+    return value
+
+
+def _as_it_came(message: Message) -> Message:
+    return message
 
 
 def _finite(text: str) -> float:
@@ -73,3 +130,7 @@ def _finite(text: str) -> float:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_FROM_JSON: Final = Reader(from_json, length)
+_AS_IT_CAME: Final = Reader(_as_it_came, length)

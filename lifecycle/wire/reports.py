@@ -142,7 +142,7 @@ def _message(definition: Definition, message: Any) -> Report:
         case "raise":
             return Report(cause, outcome.event, outcome.fields, heard=heard, keep=keep)
         case "refusal":
-            verdict = classify(definition.causes, Refusal(outcome.value))
+            verdict = classify(definition.causes, Refusal(outcome.refused))
             return Report(cause, verdict.event, verdict.fields, heard=heard, keep=keep)
         case "clause":
             return _clause(definition, outcome.event, keep)

@@ -24,7 +24,9 @@ class Outcome:
 
     Attributes:
         kind: what is done with it.
-        value: what is delivered, the result or error of an answer, or the refusal's object.
+        value: what is delivered, or the result or error of an answer.
+        delivers: whether it is for the user, besides what else is done with it.
+        refused: with refusal: the refusal's object.
         id: with answer: of which request.
         good: with answer: whether it went well.
         event: with raise: the event's name, and its fields. With clause: the id of the clock's clause that a
@@ -36,6 +38,8 @@ class Outcome:
 
     kind: Kind
     value: Any = attrs.field(default=None, repr=False)
+    delivers: bool = False
+    refused: Any = attrs.field(default=None, repr=False)
     id: Any = None
     good: bool = True
     event: str = ""
@@ -48,7 +52,7 @@ class Outcome:
 def route(routes: tuple[Route, ...], message: Any) -> Outcome:
     """Decide on a message; a page without routes delivers everything."""
     if not routes:
-        return Outcome("deliver", message, message=message)
+        return Outcome("deliver", message, delivers=True, message=message)
     for place, row in enumerate(routes):
         if not row.match or matches(message, row.match):
             keep = tuple((name, pick, take(message, pick)) for name, pick in row.keep.items()) if row.keep else ()
@@ -57,9 +61,9 @@ def route(routes: tuple[Route, ...], message: Any) -> Outcome:
 
 
 def _outcome(row: Route, place: int, message: Any, keep: tuple[tuple[str, Pick, Any], ...]) -> Outcome:
+    delivers, value = bool(row.deliver), None
     if row.deliver:
         value = message if row.deliver is True else find(message, row.deliver)
-        return Outcome("deliver", value, keep=keep, row=place, message=message)
     if row.answer:
         good = row.ok is None or find(message, row.ok) is True
         part = row.result if good else row.error
@@ -67,9 +71,13 @@ def _outcome(row: Route, place: int, message: Any, keep: tuple[tuple[str, Pick, 
         return Outcome("answer", value, id=find(message, row.answer), good=good, keep=keep, row=place)
     if row.raise_:
         fields = {name: find(message, path) for name, path in row.fields.items()}
-        return Outcome("raise", event=row.raise_, fields=fields, keep=keep, row=place, message=message)
+        event = row.raise_
+        return Outcome("raise", value, delivers, event=event, fields=fields, keep=keep, row=place, message=message)
     if row.refusal:
-        return Outcome("refusal", find(message, row.refusal), keep=keep, row=place)
+        refused = find(message, row.refusal)
+        return Outcome("refusal", value, delivers, refused, keep=keep, row=place, message=message)
+    if delivers:
+        return Outcome("deliver", value, delivers, keep=keep, row=place, message=message)
     if row.clause:
         return Outcome("clause", event=row.clause, keep=keep, row=place)
     return Outcome("discard", keep=keep, row=place)

@@ -9,7 +9,7 @@ from typing import Literal, final
 
 import attrs
 
-from .codec import length
+from .codec import Written, length
 
 Fate = Literal["queued", "taken", "sent", "withdrawn", "not_sent", "maybe"]
 SETTLED = frozenset({"sent", "withdrawn", "not_sent", "maybe"})
@@ -30,10 +30,11 @@ class Ticket:
         size: how many bytes it counts for in a queue.
         patience: how many seconds it waits while the connection is not ready.
         start, end: its place in the stream of bytes, once it was taken.
+        event: the id that it has as an event of the application, if it has one.
         told: called once, when it is settled.
     """
 
-    message: str | bytes = attrs.field(repr=False)
+    message: Written = attrs.field(repr=False)
     fate: Fate = "queued"
     cause: str = ""
     epoch: int = 0
@@ -41,6 +42,7 @@ class Ticket:
     patience: float = attrs.field(default=0.0, repr=False)
     start: int = attrs.field(default=0, repr=False)
     end: int = attrs.field(default=0, repr=False)
+    event: int | str | None = attrs.field(default=None, repr=False)
     told: Callable[["Ticket"], object] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:

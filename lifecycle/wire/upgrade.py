@@ -3,7 +3,7 @@
 Law: data. Headers, the query and what else may hold a secret are not shown by `repr`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -24,7 +24,7 @@ class Upgrade:
 
     Attributes:
         path: of the resource, decoded.
-        query: parameters by name, decoded; of a repeated one the last.
+        query: parameters by name, decoded; the values of a repeated one are joined by a comma, as in headers.
         headers: names in lower case; the values of a repeated name are joined by a comma.
         subprotocols: what the client offers, the best first.
         peer: the address it comes from, without the port.
@@ -46,6 +46,9 @@ class Upgrade:
             peer: the address it comes from.
         """
         parts = urlsplit(resource)
+        query: dict[str, str] = {}
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            query[name] = f"{query[name]},{value}" if name in query else value
         joined: dict[str, str] = {}
         for name, value in headers:
             before = joined.get(name.lower())
@@ -53,21 +56,26 @@ class Upgrade:
         offered = joined.get("sec-websocket-protocol", "").split(",")
         return cls(
             path=unquote(parts.path) or "/",
-            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            query=query,
             headers=joined,
             subprotocols=tuple(name.strip() for name in offered if name.strip()),
             peer=peer,
         )
 
 
-def first_values(definition: Definition, upgrade: Upgrade) -> dict[str, Any]:
-    """The first values of a page's variables that have a `from`: `query.name`, `headers.name`, `path` or `peer`.
+def first_values(definition: Definition, upgrade: Upgrade, unique: Callable[[], str] = str) -> dict[str, Any]:
+    """The first values of a page's variables that have a `from`: `query.name`, `headers.name`, `path`, `peer` or `id`.
+
+    Args:
+        definition: the page.
+        upgrade: what the client asks for.
+        unique: makes a text that nothing else is called, for each `id`.
 
     A text that is no value of the variable's type counts as one that is not there: a stranger wrote it.
     """
     facts = {"path": upgrade.path, "query": upgrade.query, "headers": upgrade.headers, "peer": upgrade.peer}
     return {
-        name: _read(variable, find(facts, variable.from_))
+        name: _read(variable, unique() if variable.from_ == "id" else find(facts, variable.from_))
         for name, variable in definition.variables.items()
         if variable.from_ is not None
     }

@@ -29,7 +29,6 @@ from lifecycle.trio.mail.receiving import Receiving
 from lifecycle.trio.mail.replies import Replies
 from lifecycle.trio.timers import Timers
 from lifecycle.trio.transports.transport import Transport
-from lifecycle.wire.codec import encode
 from lifecycle.wire.frames import TEXT
 from lifecycle.wire.outbox import Outbox
 from lifecycle.wire.routes import Outcome
@@ -68,7 +67,7 @@ def _replace(owner: Any, name: str, new: Any) -> Patch:
 async def _in_halves(mail: Mail, message: Any) -> Ticket:
     sending, pipe = mail._sending, mail._sending.pipe
     assert pipe is not None
-    ticket = Ticket(encode(mail.codec, message))
+    ticket = Ticket(mail.encode(message))
     frame = sending.transport._frame(TEXT, ticket.message.encode())  # type: ignore[union-attr]  # of websockets
     ticket.epoch, ticket.start, ticket.fate = sending.epoch, pipe.given, "taken"
     pipe.write(frame[: len(frame) // 2])

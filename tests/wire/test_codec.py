@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.wire.codec import Undecodable, decode, encode, length
+from lifecycle.wire.codec import Undecodable, encoder, from_json, length, reader, to_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -16,27 +16,25 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_json_there_and_back(value: object) -> None:
     """What is encoded is what is decoded, and every encoded message can be sent as UTF-8."""
-    message = encode("json", value)
-    assert isinstance(message, str)
-    assert decode("json", message) == value
-    assert decode("json", message.encode()) == value
+    message = to_json(value)
+    assert from_json(message) == value
+    assert from_json(message.encode()) == value
 
 
 @given(st.lists(st.sampled_from(["a", "\ud800", "\udc00", "é", "😀"])).map("".join))
 def test_half_characters_in_json(text: str) -> None:
     """JSON can write half a character, as an escape; then nothing of the message is lost."""
-    message = encode("json", {"text": text})
-    assert isinstance(message, str)
+    message = to_json({"text": text})
     assert message.encode()
-    assert decode("json", message)["text"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    assert from_json(message)["text"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 @given(st.text() | st.binary())
 def test_text_and_bytes_stay_as_they_are(message: str | bytes) -> None:
     """The codecs text and binary change nothing."""
     for codec in ("text", "binary"):
-        assert decode(codec, message) is message
-        assert encode(codec, message) is message
+        assert reader(codec, 1).decode(message) is message
+        assert encoder(codec)(message) is message
 
 
 @pytest.mark.parametrize(
@@ -63,7 +61,7 @@ def test_text_and_bytes_stay_as_they_are(message: str | bytes) -> None:
 def test_what_is_no_json(message: str | bytes, why: str) -> None:
     """The error says why, and shows nothing of the message."""
     with pytest.raises(Undecodable, match=why) as caught:
-        decode("json", message)
+        from_json(message)
     assert str(message)[:100] not in str(caught.value) or len(message) == 1
 
 
@@ -71,17 +69,17 @@ def test_what_is_no_json(message: str | bytes, why: str) -> None:
 def test_numbers_that_json_does_not_have(value: object) -> None:
     """They are refused at the caller."""
     with pytest.raises(ValueError, match="JSON"):
-        encode("json", value)
+        to_json(value)
 
 
 def test_what_cannot_be_written() -> None:
     """An object in JSON, a number as text and half a character as text are refused at the caller."""
     with pytest.raises(TypeError, match="not JSON serializable"):
-        encode("json", object())
+        to_json(object())
     with pytest.raises(TypeError, match="the codec is text: send text or bytes, not int"):
-        encode("text", 1)
+        encoder("text")(1)
     with pytest.raises(ValueError, match="half a character"):
-        encode("text", "a\ud800")
+        encoder("text")("a\ud800")
 
 
 @given(st.text() | st.binary())

@@ -74,7 +74,8 @@ class Sending(RuleBasedStateMachine):
             for queue in (self.order, self.lobby):
                 if ticket in queue:
                     queue.remove(ticket)
-            self.let_in()
+            if queued:
+                self.let_in()
 
     @rule()
     def lose(self) -> None:

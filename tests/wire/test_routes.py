@@ -19,7 +19,7 @@ def row(**keys: Any) -> Route:
 def test_a_page_without_routes_delivers_everything() -> None:
     """Whole, whatever it is."""
     found = route((), {"a": 1})
-    assert found == Outcome("deliver", {"a": 1})
+    assert found == Outcome("deliver", {"a": 1}, delivers=True)
     assert found.message == {"a": 1}
 
 
@@ -28,7 +28,7 @@ def test_the_first_route_that_matches_decides() -> None:
     routes = (row(match={"t": "x"}, discard=True), row(match={"t": ("x", "y")}, deliver="body"))
     assert route(routes, {"t": "x"}) == Outcome("discard")
     found = route(routes, {"t": "y", "body": [1]})
-    assert found == Outcome("deliver", [1], row=1)
+    assert found == Outcome("deliver", [1], delivers=True, row=1)
     assert found.message == {"t": "y", "body": [1]}
     assert route(routes, {"t": "z"}) == Outcome("unrouted")
     assert route(routes, "no object at all") == Outcome("unrouted")
@@ -61,7 +61,16 @@ def test_an_event_with_fields() -> None:
 
 def test_a_refusal() -> None:
     """The object that the causes look at."""
-    assert route((row(refusal="error"),), {"error": {"code": 1}}) == Outcome("refusal", {"code": 1})
+    assert route((row(refusal="error"),), {"error": {"code": 1}}) == Outcome("refusal", refused={"code": 1})
+
+
+def test_a_message_for_the_user_may_be_an_event_too() -> None:
+    """Beside an event or a refusal it is delivered, whole or in part."""
+    found = route((row(raise_="ticked", fields={"no": "n"}, deliver="body"),), {"n": 1, "body": 2})
+    assert found == Outcome("raise", 2, delivers=True, event="ticked", fields={"no": 1})
+    message = {"error": {"code": 1}}
+    found = route((row(refusal="error", deliver=True),), message)
+    assert found == Outcome("refusal", message, delivers=True, refused={"code": 1})
 
 
 def test_what_is_kept() -> None:

@@ -6,6 +6,8 @@ virtual clock jumps safely. What is remembered is bounded, and nothing of a peer
 """
 
 import errno
+import functools
+import json
 import os
 from collections import deque
 from types import TracebackType
@@ -34,12 +36,12 @@ from lifecycle.trio.pipes.pipe import Pipe, Spawn
 from lifecycle.trio.server import Handler, Server
 from lifecycle.trio.transports.dialer import Opened
 from lifecycle.trio.transports.transport import Batch, Transport, TransportFailed, check_refusal
-from lifecycle.wire.codec import Undecodable, decode
-from lifecycle.wire.dial_request import DialRequest
+from lifecycle.wire.codec import PARTIAL, Reader, Undecodable, encoder, reader
+from lifecycle.wire.dial_request import DEFAULT_LIMIT, DialRequest
 from lifecycle.wire.ending import ErrorEnding
 
 from .link import Link
-from .watch import WatchedLibrary
+from .watch import Heard, WatchedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +54,7 @@ _URL: Final = "ws://peer.test/"  # a name that nobody has (RFC 6761)
 _ADDRESS: Final = "memory"
 _REFUSED: Final = ErrorEnding("refused", os.strerror(errno.ECONNREFUSED), errno.ECONNREFUSED)
 _ENDINGS: Final = (ConnectionEnded, ConnectionFailed, NotReady, NotSent, MaybeDelivered)
+_JSON: Final = functools.partial(json.dumps, allow_nan=False)
 _OF_SOCKETS: Final = ("host", "port", "tls")
 
 
@@ -113,8 +116,11 @@ class Peer:
         library = self.server._library  # noqa: SLF001 -- the only place at which its connections can be watched
         if self.server.port or isinstance(library, WatchedLibrary):
             raise ConnectionEnded("a server runs once: make another one")
-        self._library = WatchedLibrary(library, self._link_of, self._heard, self._admitted)
+        self._library = WatchedLibrary(library, self._link_of, self._listener, self._admitted)
         self.server._library = self._library  # noqa: SLF001 -- as above
+        messages = self.server.definition.messages
+        self._codec, self._limit = messages.codec or "text", messages.limit or DEFAULT_LIMIT
+        self._write = encoder("socketio") if self._codec == "socketio" else _JSON
         self.url = _URL
         self.dials: deque[Dial] = deque(maxlen=REMEMBERED)
         self.links: deque[Link] = deque(maxlen=REMEMBERED)
@@ -144,7 +150,7 @@ class Peer:
         self._refusing -= refusing
         if self._nursery is None or (refusing and self._refusal is None):
             raise TransportFailed(_REFUSED)
-        link = Link(spawn, self._nursery.start_soon, self._gone, self._refusal if refusing else None)
+        link = Link(spawn, self._nursery.start_soon, self._gone, self._refusal if refusing else None, self._write)
         link.hold(**self._held)
         near, far = link.ends
         self._wires[far] = link
@@ -320,15 +326,18 @@ class Peer:
         self.links.append(link)
         self._changed.wake()
 
-    def _heard(self, batch: Batch) -> None:
-        codec = self.server.definition.messages.codec or "text"
+    def _listener(self) -> Heard:
+        return functools.partial(self._heard, reader(self._codec, self._limit))
+
+    def _heard(self, client: Reader, batch: Batch) -> None:
         for message in batch:
             try:
-                value = decode(codec, message)
+                value = client.decode(message)
             except Undecodable:
                 value = message
-            self.received.append(value)
-            self._unread.append(value)
+            if value is not PARTIAL:
+                self.received.append(value)
+                self._unread.append(value)
         self._changed.wake()
 
     def _newest(self) -> Link | None:

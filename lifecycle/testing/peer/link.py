@@ -4,14 +4,14 @@ Law: the server's machine, driver and WebSocket library are the real ones, and d
 speaks past the page: what it sends and says is what a peer without manners would.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from lifecycle.testing.puppet import NotThere
 from lifecycle.trio.pipes.memory import memory_pair
 from lifecycle.trio.pipes.pipe import Spawn
-from lifecycle.trio.transports.transport import Asking, Transport
+from lifecycle.trio.transports.transport import Asking, Transport, transmit
+from lifecycle.wire.codec import Encode
 
 from .pipe import GatedPipe
 from .watch import Heard, WatchedAsking, WatchedTransport
@@ -26,6 +26,7 @@ class Link:
         peer_spawn: starts tasks on the server's.
         gone: called when both ends have left.
         refusal: the status and headers to refuse the client with, or None.
+        write: writes values that are neither text nor bytes.
     """
 
     def __init__(
@@ -34,10 +35,11 @@ class Link:
         peer_spawn: Spawn,
         gone: "Callable[[Link], None]",
         refusal: tuple[int, Mapping[str, str]] | None,
+        write: Encode,
     ) -> None:
         near, far = memory_pair(spawn, peer_spawn)
         self._near, self._far = GatedPipe(near, self._left), GatedPipe(far, self._left)
-        self._gone, self._refusal = gone, refusal
+        self._gone, self._refusal, self._write = gone, refusal, write
         self._transport: Transport | None = None
         self._silent = self._over = False
 
@@ -52,14 +54,14 @@ class Link:
         """Send a message to the client, past the page.
 
         Args:
-            message: text and bytes are sent as they are, also what is no message of the page; any other value as JSON.
+            message: text and bytes are sent as they are, also what is no message of the page; other values as packets
+                where the codec is socketio, else as JSON.
 
         Raises:
             NotThere: the connection is not open.
-            TypeError, ValueError: JSON has no way to write it.
+            TypeError, ValueError: there is no way to write it.
         """
-        data = message if isinstance(message, str | bytes) else json.dumps(message, allow_nan=False)
-        self._there().send(data)
+        transmit(self._there(), message if isinstance(message, str | bytes) else self._write(message))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye to the client, past the page; what the page still sends is lost.

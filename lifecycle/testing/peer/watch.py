@@ -26,14 +26,18 @@ class WatchedLibrary:
     Args:
         inner: which one.
         link_of: the connection of a server's pipe.
-        heard: is told what clients say.
+        listener: makes who is told what one client says.
         admitted: is told who was let in.
     """
 
     def __init__(
-        self, inner: Library, link_of: "Callable[[Pipe], Link]", heard: Heard, admitted: "Callable[[Link], None]"
+        self,
+        inner: Library,
+        link_of: "Callable[[Pipe], Link]",
+        listener: Callable[[], Heard],
+        admitted: "Callable[[Link], None]",
     ) -> None:
-        self._inner, self._link_of, self._heard, self._admitted = inner, link_of, heard, admitted
+        self._inner, self._link_of, self._listener, self._admitted = inner, link_of, listener, admitted
 
     async def dial(self, request: DialRequest, pipe: Pipe, opened: Callable[[Transport], None]) -> None:
         """Shake hands as a client, as the library does."""
@@ -44,7 +48,7 @@ class WatchedLibrary:
         link = self._link_of(pipe)
 
         def watched(asking: Asking) -> None:
-            shown = link.asked(asking, self._heard, self._admitted)
+            shown = link.asked(asking, self._listener(), self._admitted)
             if shown is not None:
                 asked(shown)
 

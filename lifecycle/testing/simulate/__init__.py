@@ -4,7 +4,7 @@ simulate_page   many seeds of one page, on all cores           run
 run_seed        one run, with everything that happens in it     life
 shortest        the shortest schedule that still fails          shrink
 watch_herds     many clients, one recovering server             herd
-entries, world, network, words, peer, calls, user       what happens, and who does it
+entries, world, network, words, packets, peer, calls, user   what happens, and who does it
 link, lane, pipe                                        the connection between driver and peer
 invariants, account, fates, stream                      what must hold, judged from outside
 certified, scene, result                                what is promised of a page, what it is made of, what came of it

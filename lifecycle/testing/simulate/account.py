@@ -4,7 +4,6 @@ Law: each is settled exactly once; its fate is true; its order is kept; and it i
 is known: an answer that was read, a link that was dropped.
 """
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +63,11 @@ class Account:
 
     def handed(self, link: "Link", data: str | bytes, start: int, end: int) -> None:
         """The driver has given something to a link."""
+        if isinstance(data, bytes) and link.carried:  # of what was handed over just before
+            whole = link.carried[-1]
+            if whole.place is not None:
+                whole.place = (link, whole.place[1], end)
+            return
         record = self._mine(data)
         if record is None:
             return
@@ -76,9 +80,9 @@ class Account:
             self.world.broken("fates", f"message {record.serial} was sent although it was settled")
         record.place = (link, start, end)
         if record.asks and isinstance(data, str):
-            asked = self.world.scene.words.request(json.loads(data))
+            asked = self.world.scene.words.request(data)
             if asked is not None:
-                self._asked[asked[0]] = record
+                self._asked[asked] = record
         self._last = max(self._last, record.serial)
         link.carried.append(record)
 
@@ -96,7 +100,7 @@ class Account:
     def read(self, said: Said) -> None:
         """A link hands something over to the driver."""
         self.world.count("messages read")
-        if said.kind == "deliver":
+        if said.delivers and self.world.judge.listens:
             self.world.judge.settle()
             self.stream.deliver(said)
             self.world.user_cancelled()

@@ -38,8 +38,14 @@ class Embedder:
         self._dice = random.Random(f"{world.seed} calls")
         self.running: dict[str, int] = {}
         self.failing = 0.0
+        self._healed = trio.Event()
         for name, call in world.scene.page.calls.items():
             setattr(self, name, partial(self._yield if call.yields else self._run, name, call))
+
+    def heal(self) -> None:
+        """All is well: nothing fails any more, and what hangs comes to an end."""
+        self.failing = 0.0
+        self._healed.set()
 
     async def _run(self, name: str, call: Call, **arguments: Any) -> Mapping[str, Any]:
         self._begun(name, call, arguments)
@@ -74,5 +80,6 @@ class Embedder:
             case "returns nonsense":
                 return {"nonsense": 1}
             case "hangs":
-                await trio.sleep_forever()
+                await self._healed.wait()
+                raise CallFailed("simulated", f"`{name}` hung until all was well")
         return {key: _SHAPES[shape] for key, shape in call.returns.items()}

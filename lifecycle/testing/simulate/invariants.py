@@ -61,6 +61,7 @@ class Judge(Instrument):
         self._dials: deque[float] = deque()
         self._waits: dict[str, float] = {}
         self._epochs = 0
+        self.listens = self.page.role != "server"
         self._continuous, self._linked, self._went = True, False, False
         self._counted: dict[str, Any] = {}
         self._counts = {clock.by for clock in self.page.clocks if clock.by} if world.scene.dials else set[str]()
@@ -78,6 +79,7 @@ class Judge(Instrument):
         self._counted.clear()
         self._waits.clear()
         self._epochs, self._continuous = (1 if self.page.role == "server" else 0), True
+        self.listens = self.page.role != "server"
 
     def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[do.Effect, ...]) -> None:
         """A step was taken."""
@@ -103,6 +105,7 @@ class Judge(Instrument):
         if self._counts:
             self._forgave(step, event)
         self.world.stepped_at = step.time
+        self.listens = self.listens or self.status == "ready"
         self._linked = self.world.link is not None
         # now, for the mark stands before what may be sent from now on
         self._went = self.status == "ready" and not self._continuous and self.world.account.went
@@ -151,6 +154,7 @@ class Judge(Instrument):
             case do.Open():
                 self._epochs += 1
                 self._continuous = self._epochs == 1
+                self.world.account.stream.dialled(sent=self.world.account.went)
             case do.Mark():
                 self._continuous = True
                 self.world.account.stream.mark(effect.kind, sent=self.world.account.went)

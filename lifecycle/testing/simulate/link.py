@@ -48,6 +48,7 @@ class Link(Transport):
 
     Attributes:
         opened: when it was opened; None before.
+        asking: whether its client still waits to be let in, and so says nothing.
         aborted: when the driver dropped it.
         goodbye: whether the driver has said goodbye.
         heard_at: when bytes came to the driver.
@@ -61,6 +62,7 @@ class Link(Transport):
         self.dice = random.Random(f"{world.seed} link {number}")
         self.pipe = SimPipe(self)
         self.opened: float | None = None
+        self.asking = False
         self.aborted: float | None = None
         self.goodbye = self.mute = self.gone = False
         self.handshake = self.dice.uniform(0.002, 0.4)
@@ -111,7 +113,7 @@ class Link(Transport):
                 for said in batch:
                     self.world.account.read(said)
                 self._handing = batch[-1]
-                return tuple(said.data for said in batch)
+                return tuple(message for said in batch for message in said.messages)
             if self._ended is not None:
                 return ()
             await self._reader.park()
@@ -141,7 +143,7 @@ class Link(Transport):
         """Say goodbye."""
         if self._ended is None and self.aborted is None and not self.goodbye:
             self.goodbye = True
-            if code == _TOO_MUCH and self._handing is not None and self._handing.kind == "deliver":
+            if code == _TOO_MUCH and self._handing is not None and self._handing.delivers:
                 self.world.account.stream.refused(self._handing)
             self._give(_FRAME + len(reason), lambda: self.end(CloseEnding(code, reason, "local"), polite=True))
 
@@ -156,12 +158,16 @@ class Link(Transport):
         if self.late_words and self._sink is not None and self.opened is not None:
             self.world.later(_TOO_LATE, self._speak_too_late)
 
+    def turn_away(self) -> None:
+        """The client is refused, and goes."""
+        self.gone, self.aborted = True, self.world.now
+
     def _speak_too_late(self) -> None:
         # a library may tell what it has read although nobody listens: the driver's fence is there for that
         sink, said = self._sink, self.world.peer.anything()
         if sink is not None:
             if said is not None:
-                sink.put((said.data,))
+                sink.put(said.messages)
             sink.over()
 
     # -- on the way
@@ -239,7 +245,7 @@ class Link(Transport):
         if self._sink is not None and self.aborted is None:
             self.world.account.read(said)
             self._handing = said
-            self._tell(self._sink.put, (said.data,))
+            self._tell(self._sink.put, said.messages)
             self._handing = None
 
     def _hear(self) -> None:

@@ -4,7 +4,6 @@ Law: derived from the page. While all is well it does what `good` promises, with
 silent, late or rude. It knows what went over the link, and what state the page is in; it does not know the driver.
 """
 
-import json
 import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,7 @@ class Peer:
         self.world, self.words = world, world.scene.words
         self._dice = random.Random(f"{world.seed} peer")
         self._serial = 0
-        self._meant: set[tuple[int, int]] = set()  # what is about to be said: on which link, by which route
+        self._meant: dict[tuple[int, int], float] = {}  # what is about to be said: on which link, by which route; when
         self._wanted = _wanted(world)
         self._ids = ["0"]  # of requests that it has heard in this life; an answer to another one would be a guess
 
@@ -56,23 +55,31 @@ class Peer:
     def watch(self, leaves: Iterable[str]) -> None:
         """The page is in these states now: let good things happen that they wait for."""
         link = self.world.link
-        if link is None or link.goodbye or link.ended is not None:
+        if link is None or link.asking or link.goodbye or link.ended is not None:
             return
         for leaf in leaves:
             for row, again in self._wanted.get(leaf, ()):
-                if (link.number, row) in self._meant:
+                meant = self._meant.get((link.number, row))
+                if meant is not None and not (again and self._too_late(meant, leaf)):
                     continue
-                self._meant.add((link.number, row))
-                self.world.later(self._when(leaf, again=again), lambda link=link, row=row: self._mean(link, row))  # type: ignore[misc]  # bound early
+                delay = self._when(leaf, again=again)
+                at = self._meant[link.number, row] = self.world.now + delay
+                self.world.later(delay, lambda link=link, row=row, at=at: self._mean(link, row, at))  # type: ignore[misc]  # bound early
+
+    def _too_late(self, meant: float, leaf: str) -> bool:
+        """What was meant while another state had more patience comes when the clocks of this one have run out."""
+        return meant > self.world.now + self.world.judge.patience(leaf, _SELDOM) * _PATIENT[1]
 
     def _when(self, leaf: str, *, again: bool) -> float:
         if again:
-            return self.world.judge.patience(leaf, _SELDOM) * self._dice.uniform(0.4, 0.8)
+            return self.world.judge.patience(leaf, _SELDOM) * self._dice.uniform(*_PATIENT)
         late = not self.world.calm and self._dice.random() < _LATE
         return self._dice.uniform(0.0, _LATEST if late else _WELL * self.world.scene.page.latency)
 
-    def _mean(self, link: "Link", row: int) -> None:
-        self._meant.discard((link.number, row))
+    def _mean(self, link: "Link", row: int, at: float) -> None:
+        if self._meant.get((link.number, row)) != at:
+            return
+        del self._meant[link.number, row]
         if link is self.world.link and (self.world.calm or self._dice.random() >= _SILENT):
             said = self.words.say(row, self._next(), self._dice)
             if said is not None:
@@ -85,18 +92,18 @@ class Peer:
         record = self.world.account.arrived(data)
         if record is None or not self.words.answering or not isinstance(data, str) or link.gone:
             return
-        asked = self.words.request(json.loads(data))
+        asked = self.words.request(data)
         if asked is None:
             return
-        self._ids = [*self._ids[-_KNOWN:], asked[0]]
+        self._ids = [*self._ids[-_KNOWN:], asked]
         roll = 1.0 if self.world.calm else self._dice.random()
         delay = self._dice.uniform(0.0, _LATEST if roll < _LATE else _WELL)
         if roll > _LATE + _SILENT:
-            self.world.later(delay, lambda: self._reply(link, asked[0], record.serial))
+            self.world.later(delay, lambda: self._reply(link, asked, record.serial))
             if roll > 1 - _LATE / 2 and not self.world.calm:
-                self.world.later(delay + 1, lambda: self._reply(link, asked[0], record.serial))
+                self.world.later(delay + 1, lambda: self._reply(link, asked, record.serial))
         elif roll < _LATE:
-            self.world.later(delay, lambda: self._reply(link, asked[0], record.serial))
+            self.world.later(delay, lambda: self._reply(link, asked, record.serial))
 
     def _reply(self, link: "Link", id_: str, serial: int) -> None:
         if link is not self.world.link or link.gone:
@@ -125,7 +132,7 @@ class Peer:
     def say(self, pick: float) -> None:
         """Say something."""
         link = self.world.link
-        if link is None or link.opened is None or link.gone:
+        if link is None or link.opened is None or link.asking or link.gone:
             return
         for _ in range(1 if pick < _MUCH else int(pick * 20)):
             said = self.anything(self._dice.random())
@@ -170,6 +177,8 @@ def _wanted(world: "World") -> dict[str, tuple[tuple[int, bool], ...]]:
 
 
 _KNOWN = 20
+_PATIENT = (0.4, 0.8)
+"""The parts of a state's patience in which a good peer speaks."""
 _MUCH = 0.85
 _GOOD, _UNSUPPORTED, _FOR_USER = 0.8, 0.3, 0.5
 _SELDOM = 30.0

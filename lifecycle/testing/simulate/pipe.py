@@ -79,10 +79,11 @@ class SimAsking(Asking):
         del subprotocol
         if self.link.gone:
             raise trio.BrokenResourceError
-        self.link.opened = self.link.world.now
+        self.link.opened, self.link.asking = self.link.world.now, False
         return self.link
 
     def refuse(self, status: int, headers: Any, body: bytes = b"") -> None:
         """Send it away."""
         del headers, body
         self.refused = status
+        self.link.turn_away()

@@ -4,6 +4,7 @@ Law: made once and used for every seed. Where a page needs something that a simu
 comes nearest: JSON for a codec that has no transport here, and a client that never dials for a session.
 """
 
+import ast
 import random
 from collections.abc import Mapping
 from functools import cached_property
@@ -32,8 +33,9 @@ from .words import Words
 if TYPE_CHECKING:
     from .world import World
 
-_UNSENDABLE = ("socketio", "object")
 _URL = "ws://peer.example/"
+_TEXTS = ("7", "", "some text", "1")
+_STRANGE = 0.2
 
 
 class NotRunnable(LifecycleError):
@@ -105,6 +107,12 @@ class Scene:
     def _values(self) -> tuple[Any, ...]:
         return supposed_values(self.page, self.given)
 
+    @cached_property
+    def _asked(self) -> dict[str, tuple[str, ...]]:
+        """What a client may ask for, by its path: what the page's guards look for, where they do."""
+        variables = ((name, one.from_) for name, one in self.page.variables.items() if one.from_)
+        return {path: _looked_for(self.page, name) or _TEXTS for name, path in variables}
+
     def connect(self, world: "World", dialer: Dialer) -> Connection:
         """A connection in a world."""
         _ = self.table
@@ -127,12 +135,10 @@ class Scene:
 
     def _accepted(self, world: "World") -> Connection:
         link = Link(world, len(world.links))
-        link.opened = world.now
+        link.opened, link.asking = world.now, True
         world.links.append(link)
         dice = random.Random(f"{world.seed} client {link.number}")
-        texts = {
-            one.from_: dice.choice(("7", "", "some text", "1")) for one in self.page.variables.values() if one.from_
-        }
+        texts = {path: dice.choice(_TEXTS if dice.random() < _STRANGE else sane) for path, sane in self._asked.items()}
         query = {path.removeprefix("query."): text for path, text in texts.items() if path.startswith("query.")}
         headers = {path.removeprefix("headers."): text for path, text in texts.items() if path.startswith("headers.")}
         asking = SimAsking(link, Upgrade(query=query, headers=headers, peer="192.0.2.1"))
@@ -156,6 +162,24 @@ _PROMISED: dict[str, dict[str, str]] = {
 """What the certificate of a page with a role is expected to say, in words."""
 
 
+def _looked_for(page: Definition, variable: str) -> tuple[str, ...]:
+    """What guards compare a variable with, as texts."""
+    compares = [
+        node
+        for clause in page.clauses.values()
+        for node in (ast.walk(clause.when.tree) if clause.when is not None else ())
+        if isinstance(node, ast.Compare)
+    ]
+    found = {
+        str(node.value)
+        for compare in compares
+        if any(isinstance(node, ast.Name) and node.id == variable for node in ast.walk(compare))
+        for node in ast.walk(compare)
+        if isinstance(node, ast.Constant)
+    }
+    return tuple(sorted(found))
+
+
 def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
     """Make a page ready.
 
@@ -176,7 +200,7 @@ def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
     if certified is None:
         certified = Certified() if found.role == "session" else certified_of(found)
     codec, notes, simulated = found.messages.codec, list[str](), found
-    if codec in _UNSENDABLE:
+    if codec == "object":
         simulated = attrs.evolve(found, messages=attrs.evolve(found.messages, codec="json"))
         if found.role != "session":
             notes.append(f"its codec {codec} has no transport here: its messages are simulated as JSON")

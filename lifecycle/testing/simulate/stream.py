@@ -40,10 +40,15 @@ class Stream:
         self._seen: dict[int, OrderedDict[Any, None]] = {}
         self.read = self.received = self.missed = 0
         self.told: Counter[str] = Counter()
+        self._first = True
+
+    def dialled(self, *, sent: bool) -> None:
+        """Another connection begins."""
+        self._first = not (self.read or sent)
 
     def mark(self, kind: str, *, sent: bool) -> None:
-        """A mark must stand here, if anything was read or sent before."""
-        if self.read or sent:
+        """A mark must stand here, if anything was read or sent before; one that goes on, before this connection."""
+        if (self.read or sent) and not (kind != "lost" and self._first):
             self._expected.append((kind, None))
             if kind == "lost":
                 self._last.clear()

@@ -21,6 +21,7 @@ from lifecycle.trio.connection import Connection
 
 from .entries import Entry
 from .fates import Record
+from .packets import user_packet
 
 if TYPE_CHECKING:
     from .world import World
@@ -47,7 +48,7 @@ class User:
         self.world, self.connection, self._nursery = world, connection, nursery
         self._page = world.scene.page
         self._dice = random.Random(f"{world.seed} user {world.lives}")
-        self._json = self._page.messages.codec == "json"
+        self._codec = self._page.messages.codec
         self._mail = self._page.role != "session"
         self._paused_until = 0.0
         self._scope: trio.CancelScope | None = None
@@ -100,7 +101,15 @@ class User:
 
     def _value(self, serial: int) -> Any:
         pad = "x" * self._dice.choice(_SIZES)
-        return {"u": serial, "pad": pad} if self._json else f"u{serial} {pad}"
+        match self._codec:
+            case "json":
+                return {"u": serial, "pad": pad}
+            case "socketio":
+                return user_packet(serial, pad)
+        return f"u{serial} {pad}"
+
+    def _params(self, serial: int) -> Any:
+        return [{"u": serial}] if self._codec == "socketio" else {"u": serial}
 
     def _post(self) -> None:
         record = self.world.account.make(asks=False)
@@ -134,7 +143,7 @@ class User:
             return
         record = self.world.account.make(asks=True, within=timeout)
         try:
-            reply = self.connection.ask(f"method{record.serial % 5}", {"u": record.serial})
+            reply = self.connection.ask(f"method{record.serial % 5}", self._params(record.serial))
         except LifecycleError as error:
             self.world.account.settled(record, error)
             return
@@ -158,7 +167,8 @@ class User:
         record = account.make(asks=True, within=within)
         with trio.move_on_after(patience) as scope:
             try:
-                outcome: Any = await self.connection.request(f"method{record.serial % 5}", {"u": record.serial})
+                method, params = f"method{record.serial % 5}", self._params(record.serial)
+                outcome: Any = await self.connection.request(method, params)
             except LifecycleError as error:
                 outcome = error
             account.settled(record, outcome)

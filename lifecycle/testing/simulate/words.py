@@ -3,7 +3,6 @@
 Law: derived from the page. Each message carries what must become of it, as its maker knows it; the driver is not asked.
 """
 
-import json
 import random
 import re
 from collections.abc import Mapping
@@ -14,9 +13,13 @@ import attrs
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
 from lifecycle.definition.page import Codes
+from lifecycle.wire.codec import PARTIAL, Message, Undecodable, Written, encoder, reader
+from lifecycle.wire.dial_request import DEFAULT_LIMIT
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, ErrorWord, HttpEnding
 from lifecycle.wire.pick import find
 from lifecycle.wire.routes import Kind, route
+
+from .packets import packet_of
 
 _DIALING: tuple[ErrorWord, ...] = ("tls", "dns", "refused", "connect", "handshake", "timeout")
 _OPEN: tuple[ErrorWord, ...] = ("eof", "reset", "protocol", "too_big")
@@ -34,9 +37,10 @@ class Said:
         row: the route that takes it.
         number, key: its place in a stream, and what tells it from others, if the route asks.
         id, good: of an answer: whose, and whether it went well.
+        delivers: whether it is for the user, besides.
     """
 
-    data: str | bytes
+    data: Written
     kind: Kind | Literal["bad"]
     value: Any = None
     row: int = 0
@@ -44,6 +48,12 @@ class Said:
     key: Any = None
     id: str = ""
     good: bool = True
+    delivers: bool = False
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """It as it goes over the wire, in one message or in several."""
+        return self.data if isinstance(self.data, tuple) else (self.data,)
 
 
 class Words:
@@ -55,7 +65,9 @@ class Words:
 
     def __init__(self, page: Definition) -> None:
         self.page = page
-        self.routes, self.json = page.messages.routes, page.messages.codec == "json"
+        self.routes, self.codec = page.messages.routes, page.messages.codec or "text"
+        self.keyed = self.codec in ("json", "socketio")
+        self._encode, self._limit = encoder(self.codec), page.messages.limit or DEFAULT_LIMIT
         rows = range(len(self.routes)) if self.routes else range(1)
         self.refusals = [cause for cause in page.causes if cause.match or cause.refusal or _sample(cause.text)]
         self.sayable = tuple(row for row in rows if self._try(row) is not None)
@@ -87,7 +99,7 @@ class Words:
             good: whether that went well.
             value: what the answer says.
         """
-        if not self.routes or not self.json:
+        if not self.routes or not self.keyed:
             return self._plain(row, f"{serial}:{'x' * dice.choice(_LENGTHS)}")
         asked = self.routes[row]
         found: dict[str, Any] = {
@@ -106,20 +118,30 @@ class Words:
         if asked.refusal:
             found[asked.refusal] = self._refusal(dice)
         found |= {path: dice.choice(values) for path, values in asked.match.items()}
-        message = _built(found)
-        if asked.deliver is True:
-            message = {**message, "serial": serial}
-        return self._judged(row, message, id=id, good=good)
+        message = self._message(_built(found), serial if asked.deliver is True else None, dice)
+        return self._judged(row, message, good=good)
+
+    def _message(self, found: dict[str, Any], serial: int | None, dice: random.Random) -> dict[str, Any]:
+        if self.codec == "socketio":
+            return packet_of(found, serial, dice)
+        return found if serial is None else {**found, "serial": serial}
 
     def _plain(self, row: int, text: str) -> Said | None:
         if not self.routes:
-            return Said(json.dumps(text) if self.json else text, "deliver", text)
+            packet = {"packet": "event", "namespace": "/", "event": text, "args": []}
+            value = packet if self.codec == "socketio" else text
+            return Said(self._encode(value), "deliver", value, delivers=True)
         if any(each.match for each in self.routes[: row + 1]):
             return None
         kind: Literal["deliver", "discard"] = "deliver" if self.routes[row].deliver else "discard"
-        return Said(text, kind, text, row) if row == 0 else None
+        return Said(text, kind, text, row, delivers=kind == "deliver") if row == 0 else None
 
-    def _judged(self, row: int, message: Any, *, id: str, good: bool) -> Said | None:
+    def _judged(self, row: int, message: Any, *, good: bool) -> Said | None:
+        try:
+            data = self._encode(message)
+        except (TypeError, ValueError):
+            return None
+        message = self._decoded(data)
         outcome = route(self.routes, message)
         if outcome.row != row or outcome.kind == "unrouted":
             return None
@@ -128,8 +150,14 @@ class Words:
         key = find(message, asked.dedupe.by) if asked.dedupe else None
         if outcome.kind == "answer":
             outcome.good = good if asked.ok else True
-        data = json.dumps(message, separators=(",", ":"))
-        return Said(data, outcome.kind, outcome.value, row, number, key, id, outcome.good)
+        id_ = str(outcome.id) if outcome.kind == "answer" else ""
+        return Said(data, outcome.kind, outcome.value, row, number, key, id_, outcome.good, outcome.delivers)
+
+    def _decoded(self, data: Written) -> Any:
+        client, value = reader(self.codec, self._limit), PARTIAL
+        for message in data if isinstance(data, tuple) else (data,):
+            value = client.decode(message)
+        return value
 
     def _kept(self, unit: str | None, serial: int, dice: random.Random) -> Any:
         return serial if unit is None else dice.choice((0, 15_000, 30_000, 30_000, 30_000, 1e7))
@@ -147,20 +175,25 @@ class Words:
 
     def garbage(self, said: Said, serial: int) -> Said:
         """A message that was damaged on its way."""
-        if not self.json:
+        if not self.keyed:
             text = f"~{serial}"
             return attrs.evolve(said, data=text, value=text)
-        return Said("{" + str(serial), "bad")
+        return Said(("42{" if self.codec == "socketio" else "{") + str(serial), "bad")
 
     # -- requests
 
-    def request(self, message: Any) -> tuple[str, Any] | None:
-        """The id and the parameters of a request frame; none if it is none."""
-        if "id" not in self._request or not isinstance(message, dict):
+    def request(self, data: Message) -> str | None:
+        """The id of a request; none if it is none."""
+        if "id" not in self._request:
+            return None
+        try:
+            message = self._decoded(data)
+        except Undecodable:
             return None
         id_ = find(message, self._request["id"])
         params = find(message, self._request["params"]) if "params" in self._request else None
-        return (id_, params) if isinstance(id_, str) and isinstance(params, dict) else None
+        asks = isinstance(id_, str | int) and isinstance(params, dict | list)
+        return str(id_) if asks else None
 
     # -- endings
 

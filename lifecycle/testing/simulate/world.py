@@ -186,7 +186,7 @@ class World:
         self.network.heal()
         if self.link is not None:
             self.link.heal()
-        self.embedder.failing = 0.0
+        self.embedder.heal()
         self.peer.watch(self.judge.leaves)
         if self.user is not None and self.judge.resting:
             for name in _ASKS:

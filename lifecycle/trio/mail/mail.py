@@ -12,9 +12,11 @@ import trio
 
 from lifecycle.definition.definition import Definition
 from lifecycle.errors import RequestUnsupported
+from lifecycle.trio.ids import Ids
 from lifecycle.trio.pipes.pipe import Pipe
 from lifecycle.trio.timers import Timers
 from lifecycle.trio.transports.transport import Transport
+from lifecycle.wire.codec import Encode
 from lifecycle.wire.continuity import Continuity
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.outbox import Outbox
@@ -45,6 +47,7 @@ class Mail:
         names: what the names of the page's expressions stand for now.
 
     Attributes:
+        ids: what the connection and its events are called.
         ended: makes the error of a connection that has ended.
         at_rest: asked for what makes the error of a connection that will not become ready by itself.
         overfull: told, with an error's word and in words, that the connection is to be given up, for a queue is full.
@@ -59,6 +62,7 @@ class Mail:
         "at_rest",
         "definition",
         "ended",
+        "ids",
         "names",
         "overfull",
         "resume",
@@ -73,6 +77,7 @@ class Mail:
         names: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.definition, self.timers, self.names, self._arm = definition, timers, names, arm
+        self.ids = Ids(definition, names)
         self.ended: MakeError | None = None
         self.at_rest: Callable[[], MakeError | None] = _nothing
         self.overfull: Callable[[ErrorWord, str], None] = _nothing
@@ -84,9 +89,9 @@ class Mail:
     # -- what others look at
 
     @property
-    def codec(self) -> str:
-        """How messages are written."""
-        return self._sending.codec
+    def encode(self) -> Encode:
+        """Writes a value by the page's codec."""
+        return self._sending.encode
 
     @property
     def transport(self) -> Transport | None:

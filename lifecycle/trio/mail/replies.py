@@ -20,7 +20,7 @@ from lifecycle.errors import (
 )
 from lifecycle.trio.interrupts import ki_protected
 from lifecycle.trio.parking import Parking
-from lifecycle.wire.codec import Message, encode
+from lifecycle.wire.codec import Written
 from lifecycle.wire.requests import Requests, frame, frame_names
 from lifecycle.wire.ticket import Ticket
 
@@ -66,7 +66,7 @@ class Reply:
         self.id, self.method, self.ticket, self._seconds = id_, method, ticket, seconds
         self.done = False
         self._replies = replies
-        self._message: Message | None = None  # kept while it may have to be sent again
+        self._message: Written | None = None  # kept while it may have to be sent again
         self._losses = 0  # how often it may have arrived, and then its connection was lost
         self._value: Any = None
         self._error: LifecycleError | None = None
@@ -114,7 +114,7 @@ class Reply:
             return NotSent(f"the request `{self.method}` was not sent", cause=cause)
         return MaybeDelivered(f"the request `{self.method}` got no answer", cause=cause)
 
-    def keep(self, message: Message) -> None:
+    def keep(self, message: Written) -> None:
         """Keep the message, to be sent again."""
         self._message = message
 
@@ -124,7 +124,7 @@ class Reply:
         if self._message is None or (left and self._losses >= most):
             return None
         self._losses += left
-        self.ticket = Ticket(self._message, told=self.dropped)
+        self.ticket = Ticket(self._message, event=self.ticket.event, told=self.dropped)
         return self.ticket
 
     def dropped(self, ticket: Ticket) -> None:
@@ -196,8 +196,9 @@ class Replies:
             reply.settle(None, RequestUnsupported(method, requests.unsupported[method]))
             return reply
         id_ = requests.next_id()
-        message = encode(self._sending.codec, self._frame(spec.send, id=id_, method=method, params=params))
-        ticket = Ticket(message)
+        asked = self._frame(spec.send, id=id_, method=method, params=params)
+        message = self._sending.encode(asked)
+        ticket = Ticket(message, event=self._desk.ids.of(asked))
         reply = Reply(self, id_, method, ticket, timeout)
         if spec.on_loss == "resend":
             reply.keep(message)

@@ -15,8 +15,8 @@ from lifecycle.definition.page import Outbox as Bounds
 from lifecycle.errors import MaybeDelivered, NotSent
 from lifecycle.trio.parking import Parking
 from lifecycle.trio.pipes.pipe import Pipe
-from lifecycle.trio.transports.transport import Transport
-from lifecycle.wire.codec import encode
+from lifecycle.trio.transports.transport import Transport, transmit
+from lifecycle.wire.codec import encoder
 from lifecycle.wire.outbox import HIGH_WATER, Full, Outbox
 from lifecycle.wire.ticket import SETTLED, Ticket
 
@@ -36,15 +36,16 @@ class Sending:
         desk: the mail.
 
     Attributes:
+        encode: writes a value by the page's codec.
         open: whether messages may be sent now.
     """
 
-    __slots__ = ("_desk", "_sent", "_until_ready", "codec", "epoch", "open", "outbox", "pipe", "transport", "written")
+    __slots__ = ("_desk", "_sent", "_until_ready", "encode", "epoch", "open", "outbox", "pipe", "transport", "written")
 
     def __init__(self, desk: "Mail") -> None:
         messages = desk.definition.messages
         bounds = messages.outbox or _DEFAULT
-        self.codec = messages.codec or "text"
+        self.encode = encoder(messages.codec or "text")
         self.outbox = Outbox(bounds.items, bounds.size, bounds.when_full)
         self.transport: Transport | None = None
         self.pipe: Pipe | None = None
@@ -103,8 +104,9 @@ class Sending:
         """Send a message of our own, past those that wait; if the connection is ending, it is for nobody."""
         if self.transport is not None:
             try:
-                self.transport.send(encode(self.codec, message))
+                transmit(self.transport, self.encode(message))
                 self.written += 1
+                self._desk.ids.go(self._desk.ids.of(message))
             except trio.BrokenResourceError:
                 return
 
@@ -115,7 +117,9 @@ class Sending:
             NotSent: there is no room, or no connection will come.
             TypeError, ValueError: the codec cannot write it.
         """
-        ticket = Ticket(encode(self.codec, message))
+        ticket = Ticket(self.encode(message))
+        if self._desk.ids.path is not None:
+            ticket.event = self._desk.ids.of(message)
         self.give(ticket, self._until_ready, patient=patient)
         return ticket
 
@@ -176,11 +180,18 @@ class Sending:
         assert self.transport is not None  # noqa: S101 -- it comes and goes with its pipe
         ticket.epoch, ticket.start = self.epoch, pipe.given
         try:
-            self.transport.send(ticket.message)
+            message = ticket.message
+            if isinstance(message, tuple):
+                transmit(self.transport, message)
+            else:  # without a call of our own: most are of this kind
+                self.transport.send(message)
         except trio.BrokenResourceError:
-            self.outbox.settle(ticket, "not_sent", "the connection was ending")
+            torn = pipe.sent > ticket.start
+            self.outbox.settle(ticket, "maybe" if torn else "not_sent", "the connection was ending")
             return
         self.written += 1
+        if ticket.event is not None:
+            self._desk.ids.go(ticket.event)
         ticket.end = pipe.given
         self.outbox.framed(ticket, pipe.sent)
 

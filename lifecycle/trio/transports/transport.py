@@ -9,6 +9,7 @@ import abc
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from lifecycle.wire.codec import Written
 from lifecycle.wire.ending import Ending
 from lifecycle.wire.upgrade import Upgrade
 
@@ -139,6 +140,19 @@ class Asking(abc.ABC):
             headers: to add to those of the length.
             body: what people may read.
         """
+
+
+def transmit(transport: Transport, message: Written) -> None:
+    """Send a value as its codec wrote it: its messages one behind the other, with none of ours between them.
+
+    Raises:
+        trio.BrokenResourceError: the connection has ended, maybe in the middle, or goodbye was said.
+    """
+    if isinstance(message, tuple):
+        for part in message:
+            transport.send(part)
+    else:
+        transport.send(message)
 
 
 def check_ping(payload: bytes) -> None:

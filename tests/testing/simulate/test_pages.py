@@ -2,11 +2,12 @@
 
 import os
 
+import attrs
 import pytest
 
 from lifecycle.definition.read import bundled, read
 from lifecycle.testing.simulate import simulate_page
-from lifecycle.testing.simulate.certified import Certified
+from lifecycle.testing.simulate.certified import Certified, certified_of
 from lifecycle.testing.simulate.scene import NotRunnable, scene_of
 
 NIGHTLY = bool(os.environ.get("LIFECYCLE_NIGHTLY"))
@@ -15,8 +16,11 @@ WHOLE = tuple(name for name in bundled() if read(name).role is not None and not 
 HAPPENS = {
     "websocket": {"dials", "messages sent", "messages not_sent", "messages maybe", "marks lost"},
     "resume": {"requests answered", "requests refused", "requests maybe", "marks resumed", "marks gap"},
+    "openhands-agent-server": {"messages sent", "messages read", "marks resumed", "marks lost"},
     "openclaw-gateway": {"requests answered", "requests not_sent", "marks lost", "marks gap"},
     "websocket-server": {"messages sent", "messages read"},
+    "socketio": {"requests answered", "requests maybe", "messages sent", "marks lost"},
+    "socketio-server": {"messages sent", "messages not_sent", "messages read"},
 }
 
 
@@ -39,8 +43,10 @@ def test_a_fragment_is_refused_in_a_sentence(page: str) -> None:
 
 def test_what_is_otherwise_is_said() -> None:
     """A codec that has no transport is JSON here, and a bound that is not there cannot be kept."""
-    assert scene_of("openhands-conversation-server").notes == (
-        "its codec socketio has no transport here: its messages are simulated as JSON",
+    plain = read("websocket")
+    objects = attrs.evolve(plain, messages=attrs.evolve(plain.messages, codec="object"))
+    assert scene_of(objects, certified_of(plain)).notes == (
+        "its codec object has no transport here: its messages are simulated as JSON",
     )
     assert scene_of("websocket").notes == ()
     assert scene_of("websocket", Certified(dials=1.0, recovery=1.0)).notes == (
