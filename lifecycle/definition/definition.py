@@ -153,6 +153,7 @@ class Definition:
     messages: page.Messages = page.Messages()
     requests: page.Requests | None = None
     laws: tuple[page.Law, ...] = ()
+    trace: page.Traced = page.Traced()
     root: State
     at: Spot = _at()
 
@@ -205,7 +206,7 @@ class Definition:
             yield path
 
 
-_EXPLAINING = {"at", "title", "about", "help", "say", "origins", "used"}
+_EXPLAINING = {"at", "title", "about", "help", "say", "origins", "used", "trace"}
 
 
 def _plain(value: Any) -> Any:

@@ -64,6 +64,7 @@ class _Flattener:
             messages=self._messages(),
             requests=self._requests(),
             laws=of.laws,
+            trace=self._traced(),
             root=States(self.book, self.calls, self.sources).state(self.node, rest=False),
             at=self.first.at,
         )
@@ -178,6 +179,16 @@ class _Flattener:
                 for name, given in getattr(dial, group).items():
                     found.setdefault(name, resolve.value(one, given, at / group / name, ()))
         return page.Dial(url=url, subprotocols=subprotocols, **parts)
+
+    def _traced(self) -> page.Traced:
+        found: dict[str, Any] = {}
+        for one in self.instances:
+            traced = one.page.trace
+            if traced is not None:
+                at = one.at / "trace" / "session"
+                said = {"session": resolve.value(one, traced.session, at, ()), "event": traced.event}
+                found = {name: value for name, value in said.items() if value is not None} | found
+        return page.Traced(**found)
 
     def _messages(self) -> page.Messages:
         told = [(one, one.page.messages) for one in self.instances if one.page.messages is not None]

@@ -217,7 +217,7 @@ class Route:
     """A row of the table from messages to what becomes of them. The first that matches decides."""
 
     match: Mapping[Path, tuple[Scalar, ...]] = named("paths into the message, and their values")
-    deliver: bool | Path | None = maybe("to the user: the whole message, or that part")
+    deliver: bool | Path | None = maybe("to the user, also beside raise or refusal: the whole message, or that part")
     answer: Path | None = maybe("the answer to a request: the path of its id")
     ok: Path | None = maybe("with answer: the path that says whether it went well")
     result: Path | None = maybe("with answer: the path of the result")
@@ -323,6 +323,14 @@ class Leading:
 
 
 @attrs.frozen(kw_only=True)
+class Traced:
+    """What traces, logs and spans call things. It says nothing of what the page does."""
+
+    session: Value | None = maybe("the connection: a value, read once when it begins; without it, it is numbered")
+    event: Path | None = maybe("where a message has its id as an event of the application")
+
+
+@attrs.frozen(kw_only=True)
 class Page(State):
     """A page: a state with a header."""
 
@@ -345,6 +353,7 @@ class Page(State):
     messages: Messages | None = maybe("what goes over the transport")
     requests: Requests | None = maybe("messages that have an answer")
     laws: tuple[Law, ...] = several("the page's own promises")
+    trace: Traced | None = maybe("what traces, logs and spans call things")
     retired: tuple[ClauseId, ...] = several("clause ids that must not come back")
 
 

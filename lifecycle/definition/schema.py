@@ -256,7 +256,7 @@ def _class(cls: type) -> Fragment:
 
 _CLASSES = (
     *(page.State, page.Clause, page.Dial, page.Call, page.Cause, page.Route, page.Dedupe, page.Inbox, page.Outbox),
-    *(page.Messages, page.Unsupported, page.Requests, page.Law, page.Situation, page.Leading),
+    *(page.Messages, page.Unsupported, page.Requests, page.Law, page.Situation, page.Leading, page.Traced),
 )
 
 

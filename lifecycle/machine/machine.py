@@ -5,7 +5,7 @@ does not allow and is then unchanged; whatever goes wrong, it is as it was. An e
 gone (a dial, a clock, a call) changes nothing and is counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import attrs
@@ -44,6 +44,15 @@ class Snapshot:
     phase: Phase
     clocks: tuple[str, ...]
     calls: tuple[str, ...]
+
+
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "secret": lambda value: isinstance(value, str),
+    "flag": lambda value: isinstance(value, bool),
+    "number": is_number,
+    "duration": is_number,
+}
 
 
 @final
@@ -231,12 +240,15 @@ class Machine:
 
         Args:
             name: a variable that is kept, or a duration.
-            value: none leaves it as it is.
+            value: one that is none, or not of the variable's shape, leaves it as it is: a peer sent it.
             highest: whether it never steps back (a cursor), and takes nothing but numbers.
         """
         index = self.table.writer.variables[name]
         old = self.variables[index]
         if value is None or (highest and not (is_number(value) and (not is_number(old) or value > old))):
+            return
+        variable = self.definition.variables[name]
+        if variable.kind == "kept" and (fits := _SHAPES.get(variable.initial)) is not None and not fits(value):
             return
         self.variables = (*self.variables[:index], self._stored(name, value), *self.variables[index + 1 :])
 

@@ -15,7 +15,9 @@ _tables: WeakValueDictionary[str, Table] = WeakValueDictionary()
 
 def table_of(definition: Definition) -> Table:
     """The table of a page."""
-    key = definition.hash
+    key = (
+        f"{definition.hash} {definition.trace}"  # what things are called is not in the hash, and read from the table's
+    )
     table = _tables.get(key)
     if table is None:
         table = _tables[key] = Table(definition)

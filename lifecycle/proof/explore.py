@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lifecycle.definition.page import Variable
 from lifecycle.errors import LifecycleError
 from lifecycle.machine.path import Path
 from lifecycle.machine.plan import START
@@ -116,17 +117,19 @@ def _start(world: World, graph: Graph, variables: tuple[Any, ...]) -> None:
 
 
 def first_variables(world: World) -> Iterator[tuple[Any, ...]]:
-    """The variables at the start; a fragment's host may have set them to anything."""
+    """The variables at the start; a fragment's host may have set them to anything, and a client asks for anything."""
     definition, initial = world.definition, world.table.initial
-    if definition.role:
-        yield initial
-        return
     rows = [
-        [first] if name in world.loose or variable.kind == "kept" else domain(variable, world.settings)
+        domain(variable, world.settings) if _open(world, name, variable) else [first]
         for (name, variable), first in zip(definition.variables.items(), initial, strict=True)
     ]
     yield initial
     yield from (row for row in itertools.product(*rows) if row != initial)
+
+
+def _open(world: World, name: str, variable: Variable) -> bool:
+    given = variable.from_ is not None if world.definition.role else True
+    return given and name not in world.loose and variable.kind != "kept"
 
 
 def _why(graph: Graph, limit: int) -> str:

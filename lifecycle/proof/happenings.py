@@ -73,7 +73,7 @@ def _row(definition: Definition, row: Cause, index: int, *, refusals: bool) -> I
     words = set(row.error)
     by_peer = row.match or row.refusal or (row.text and not row.close)
     dialled = row.otherwise or row.http or words & _DIALING
-    ended = row.otherwise or row.close or (row.text and not row.match) or words & _OPEN
+    ended = row.otherwise or row.close or (row.text and not (row.match or row.refusal)) or words & _OPEN
     fields = _fields(row)
     if dialled and definition.role != "server":
         yield Happening("end", event, "dialing", fields, place, _said(row, "the dial fails"))

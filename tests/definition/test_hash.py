@@ -70,10 +70,11 @@ def hashed(old: str = "", new: str = "") -> str:
         ("tries < 3", "(tries)<3"),
         ("10 s", "10000 ms"),
         ("close: 1008", "close: [1008]"),
+        ("role: client\n", "role: client\ntrace: {session: =wait, event: id}\n"),
     ],
 )
 def test_how_a_page_is_explained_and_spelt_changes_nothing(old: str, new: str) -> None:
-    """Comments, titles, helps, sentences, order of keys, and another way of saying the same."""
+    """Comments, titles, helps, sentences, names for traces, order of keys, and another way of saying the same."""
     assert hashed(old, new) == hashed()
 
 

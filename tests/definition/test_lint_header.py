@@ -229,3 +229,48 @@ states:
       X1: {silent: 1 s, to: a}
 """
     assert problems(page) == []
+
+
+def test_a_name_that_is_not_known_in_time(problems: Problems) -> None:
+    """A session is named as it begins: by parameters, and by what a client has asked with; never by a secret."""
+    page = """
+role: server
+stop: drained
+hears: {drained: {}}
+trace: {session: NAME}
+parameters: {place: {text: here}, key: {secret: optional}}
+variables:
+  room: {kept: text, from: query.room}
+  word: {kept: secret, from: query.word}
+  late: {kept: text}
+calls: {use: {takes: {a: text, b: text, c: secret, d: secret}, timeout: 1 s}}
+causes: [{otherwise: true, is: lost}]
+states:
+  a:
+    status: ready
+    call: {use: {a: =place, b: =room, c: =key, d: =word}}
+    clauses:
+      X1: {on: [done, failed, lost, drained], do: {set: {late: none}}, to: b}
+  b: {status: closed, final: done}
+"""
+    for good in ("=place", "=room", "fixed", "7"):
+        assert problems(page.replace("NAME", good)) == []
+    late = "which has no value of the connection's own when that begins: name it by a parameter, or by a variable with `from`"
+    secret = "which is a secret: name it by something that may be shown"
+    assert problems(page.replace("NAME", "=late")) == [f"6:18: `session` reads `late`, {late}"]
+    for name in ("key", "word"):
+        assert problems(page.replace("NAME", f"={name}")) == [f"6:18: `session` shows `{name}`, {secret}"]
+
+
+def test_names_that_only_traces_use(problems: Problems) -> None:
+    """What is declared for a name is used; what is misspelt is told."""
+    page = """
+trace: {session: =room, event: a.0.id}
+parameters: {room: {text: required}}
+states:
+  a: {rest: true}
+"""
+    assert problems(page) == []
+    assert problems(page.replace("=room", "=romm")) == [
+        "3:18: `romm` reads `romm`, which is no parameter and no variable: did you mean `room`?"
+    ]

@@ -159,3 +159,29 @@ states:
           X2: {on: [e, f], to: two}
 """
     assert problems(page) == []
+
+
+def test_an_ignore_that_the_other_region_lets_out(problems: Problems) -> None:
+    """What is ignored in one region only is heard around the regions; in both, or around one region only, it is not."""
+    page = """
+hears: {e: {}, f: {}}
+states:
+  outer:
+    clauses:
+      X1: {on: [e, f], to: end}
+    regions:
+      a:
+        states:
+          one: {rest: true, ignore: [e, f]}
+      b:
+        rest: true
+        ignore: [f]
+  end:
+    rest: true
+"""
+    assert problems(page) == [
+        (
+            "11:38: `outer.a.one` ignores `e` in a region of `outer`, and `X1` around it takes it: "
+            "the other regions let it out: ignore it in `outer` itself, or leave it to one side"
+        ),
+    ]

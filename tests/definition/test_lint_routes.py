@@ -39,12 +39,14 @@ states:
 
 
 def test_two_outcomes(problems: Problems) -> None:
-    """A route has one outcome."""
+    """A route has one outcome, but that it may deliver beside an event or a refusal."""
     page = """
 messages:
   routes:
     - {match: {type: a}, deliver: true, discard: true}
     - {match: {type: b}}
+    - {match: {type: c}, deliver: true, raise: c}
+    - {match: {type: d}, deliver: d, refusal: d}
 states:
   a:
     rest: true

@@ -538,6 +538,16 @@ def test_secrets_that_with_fixes_reach_the_dial(folder: Path) -> None:
     assert "hush" not in repr(header)
 
 
+def test_the_outermost_page_says_what_things_are_called(folder: Path) -> None:
+    """Each of the two names by itself; those of a used page are in its own words."""
+    write(folder, {"inner": "parameters: {a: {text: x}}\ntrace: {session: =a, event: id}\nstates: {s: {rest: true}}\n"})
+    host = "lifecycle: 1\npage: p\nparameters: {b: {text: y}}\nstates: {u: {use: inner, with: {a: =b}}}\n"
+    found = read_text(host, "p.yaml", folder).trace
+    assert (found.session.text, found.event) == ("b", "id")
+    found = read_text(f"{host}trace: {{event: number}}\n", "p.yaml", folder).trace
+    assert (found.session.text, found.event) == ("b", "number")
+
+
 def test_an_event_without_fields(problems: Callable[..., list[str]]) -> None:
     """Reading one that nothing brings is told, in clauses with an event and without."""
     text = (
@@ -625,3 +635,15 @@ def test_a_bundled_page_that_is_not_there() -> None:
         read("websokket")
     with pytest.raises(PageError, match=r"a path ends in `\.yaml`$"):
         read("zzz")
+
+
+def test_a_used_page_may_ignore_what_its_host_does_not_tell() -> None:
+    """Only some of its hosts are told of it; what a host itself ignores must be told by something."""
+    text = (
+        "lifecycle: 1\npage: host\nrole: client\nhears: {disconnect: {}}\ncauses: [{otherwise: true, is: lost}]\n"
+        "states:\n  online:\n    use: socketio-connection\n    clauses: {H1: {on: [done, lost, ended], to: closed}}\n"
+        "  closed: {status: closed, final: done}\nclauses: {H2: {on: disconnect, to: closed}}\n"
+    )
+    assert read_text(text, "host.yaml").name == "host"
+    with pytest.raises(PageError, match="`online` ignores `denied`, which nothing tells"):
+        read_text(text.replace("    clauses: {H1", "    ignore: [denied]\n    clauses: {H1"), "host.yaml")

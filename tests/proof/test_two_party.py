@@ -163,6 +163,38 @@ def test_a_cursor_in_the_dial_is_as_good_as_one_in_a_frame() -> None:
     assert explore_together(client, forgetting).broken == "no doubled message"
 
 
+CONVERSATION = (read("openhands-conversation"), read("openhands-conversation-server"))
+
+
+@pytest.mark.parametrize("messages", [2, 3])
+def test_a_conversation_is_replayed_after_its_cursor(messages: int) -> None:
+    """Both ends of a conversation: nothing is lost and nothing is doubled, wherever the channel drops and closes."""
+    found = explore_together(*CONVERSATION, messages=messages, closes=3)
+    assert found.broken is None, found
+    assert found.states > 10_000 * messages
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        (((", after: =cursor}}", "}}"), ("events: object, after: number}", "events: object}"), ("  cursor:        {kept: number, from: query.latest_event_id, else: -1}\n", "")), "no lost message"),
+        ((("    latest_event_id: =cursor\n", ""), (", dedupe: {by: args.0.id, window: 1000}", "")), "no doubled message"),
+        ((("        enter: {mark: resumed}        # the server tells what came after the cursor\n", "        enter: {mark: lost}\n"),), None),
+    ],
+    ids=["a server that goes on where it was", "no cursor in the dial", "a client that does not trust"],
+)  # fmt: skip
+def test_both_ends_of_a_conversation_are_needed(changes: tuple[tuple[str, str], ...], broken: str | None) -> None:
+    """A server that goes on at its own position loses, a client that does not say its cursor is told all again."""
+    pages = []
+    for page in CONVERSATION:
+        text = (Path("specs") / f"{page.name}.yaml").read_text(encoding="utf-8")
+        for old, new in changes:
+            text = text.replace(old, new)
+        pages.append(read_text(text, f"{page.name}.yaml", Path("specs")))
+    assert pages != list(CONVERSATION)
+    assert explore_together(pages[0], pages[1], closes=2).broken == broken
+
+
 # -- classic mistakes
 
 

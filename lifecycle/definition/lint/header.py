@@ -5,7 +5,7 @@ A fragment may do all that one of its users could.
 """
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.lint.common import Problems, effects
+from lifecycle.definition.lint.common import Problems, effects, names_in
 from lifecycle.definition.page import Dial
 
 _WITH_TRANSPORT = ("client", "server")
@@ -30,6 +30,7 @@ def header(definition: Definition) -> Problems:
                 yield (at / key).problem(f"`{key}` in a page with the role {role}", "only a client has it", key=True)
     yield from _codec(definition)
     yield from _inbox(definition)
+    yield from _traced(definition)
 
 
 def _effects(definition: Definition, role: str) -> Problems:
@@ -73,3 +74,14 @@ def _inbox(definition: Definition) -> Problems:
     if inbox.when_full == "wait" and inbox.pause is None and heartbeat:
         what = "`when_full: wait` without `pause`, and a clock that notices silence"
         yield (at / "when_full").problem(what, "while reading stops all is silent: bound it by `pause`")
+
+
+def _traced(definition: Definition) -> Problems:
+    at = definition.at / "trace" / "session"
+    for name in sorted(set(names_in(definition.trace))):
+        variable, parameter = definition.variables.get(name), definition.parameters.get(name)
+        if variable is not None and variable.from_ is None:
+            what = f"`session` reads `{name}`, which has no value of the connection's own when that begins"
+            yield at.problem(what, "name it by a parameter, or by a variable with `from`")
+        elif "secret" in (variable and variable.initial, parameter and parameter.kind):
+            yield at.problem(f"`session` shows `{name}`, which is a secret", "name it by something that may be shown")

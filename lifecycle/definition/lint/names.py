@@ -46,7 +46,8 @@ def _waited_for(definition: Definition) -> Iterator[tuple[str, str, Spot]]:
             for index, event in enumerate(clause.on):
                 if event not in CALL_EVENTS:
                     yield f"`{clause.id}` waits for", event, clause.at / "on" / index
-        for index, event in enumerate(state.ignore):
+        # a used page may ignore what only some of its hosts tell
+        for index, event in enumerate(state.ignore if state.at.source is definition.at.source else ()):
             yield f"{named(state)} ignores", event, state.at / "ignore" / index
     for number, law in enumerate(definition.laws):
         for kind in ("never", "always", "sometimes"):

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from lifecycle.definition.definition import Clause, Definition, State
 from lifecycle.definition.lint.common import CALL_EVENTS, Problems, outward
-from lifecycle.definition.sources import overlap
+from lifecycle.definition.sources import covers, overlap
 
 
 def regions(definition: Definition) -> Problems:
@@ -19,6 +19,7 @@ def regions(definition: Definition) -> Problems:
             yield from _crossing(definition, clause)
         if state.parallel:
             yield from _against(definition, state)
+            yield from _let_out(definition, state)
             yield from _together(state)
             yield from _statuses(state)
 
@@ -47,6 +48,26 @@ def _against(definition: Definition, state: State) -> Problems:
                 yield (inner.at / "on").problem(
                     what, "one of them would keep the other from happening: leave it to one side"
                 )
+
+
+def _let_out(definition: Definition, state: State) -> Problems:
+    """What one region ignores is let out by the others, if they do not ignore it too."""
+    outer = [clause for around in outward(definition, state.path) for clause in around.clauses]
+    for region in state.states:
+        others = {
+            event for other in state.states if other is not region for each in other.walk() for event in each.ignore
+        }
+        for inner in region.walk():
+            for index, event in enumerate(inner.ignore):
+                taking = next((clause for clause in outer if any(overlap(event, each) for each in clause.on)), None)
+                if taking is not None and not any(covers(each, event) for each in others):
+                    place = f"`{state.path}`" if state.path else "the page"
+                    what = (
+                        f"`{inner.path}` ignores `{event}` in a region of {place}, and `{taking.id}` around it takes it"
+                    )
+                    yield (inner.at / "ignore" / index).problem(
+                        what, f"the other regions let it out: ignore it in {place} itself, or leave it to one side"
+                    )
 
 
 def _together(state: State) -> Problems:

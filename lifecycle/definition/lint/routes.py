@@ -1,4 +1,4 @@
-"""The table of routes: each row has one outcome, and can be reached.
+"""The table of routes: each row has one outcome, or delivers beside an event, and can be reached.
 
 Law: the first row that matches decides; a row without `match` matches everything.
 """
@@ -9,6 +9,7 @@ from lifecycle.definition.page import Route
 from lifecycle.definition.problem import Spot
 
 _OUTCOMES = ("deliver", "answer", "raise_", "refusal", "clause", "discard")
+_BOTH = ({"deliver", "raise"}, {"deliver", "refusal"})
 _BESIDE = {
     "ok": ("answer",),
     "result": ("answer",),
@@ -37,7 +38,7 @@ def routes(definition: Definition) -> Problems:
 
 def _form(row: Route, at: Spot) -> Problems:
     found = [name.removesuffix("_") for name in _OUTCOMES if getattr(row, name)]
-    if len(found) != 1:
+    if len(found) != 1 and set(found) not in _BOTH:
         what = f"a route with {' and '.join(f'`{name}`' for name in found)}" if found else "a route without an outcome"
         yield at.problem(
             what, "one of deliver, answer, raise, refusal, clause, discard: say what becomes of the message"

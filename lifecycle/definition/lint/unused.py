@@ -36,6 +36,7 @@ def _read(definition: Definition) -> set[str]:
         definition.messages,
         definition.requests,
         definition.laws,
+        definition.trace,
     )
     return {name for part in parts for name in names_in(part)}
 

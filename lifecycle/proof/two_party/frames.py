@@ -117,9 +117,14 @@ def matches(content: Any, conditions: Mapping[str, tuple[Any, ...]]) -> bool:
 
 
 def route(definition: Definition, frame: Frame) -> Route | None:
-    """The first route of a page that a frame matches; a page without routes delivers everything."""
-    rows = definition.messages.routes or _EVERYTHING
-    return next((row for row in rows if matches(frame.content, row.match)), None)
+    """The first route of a page that a frame matches; a page without routes delivers everything.
+
+    A message of the log has a number. Where its content is not known, it takes the first route that asks for one.
+    """
+    rows = [row for row in definition.messages.routes or _EVERYTHING if matches(frame.content, row.match)]
+    if frame.item is not None:
+        rows = [row for row in rows if row.keep or row.sequence or row.dedupe] or rows
+    return rows[0] if rows else None
 
 
 def number(value: Any) -> int | None:

@@ -113,6 +113,8 @@ class Draft:
                         self.act(peer, self.parties[peer].ended(self.at[peer], "eof"))
                 case "log":
                     self.log = self.log._replace(sent=self.log.ever if what is None else what)
+                case "refuse":
+                    continue  # the dial is answered by it
                 case _:  # a mark; there are no other deeds
                     self.mark(what)
         if side == "client" and self.ledger.continuous is False and self.at["client"].ready:
@@ -127,8 +129,14 @@ class Draft:
             self.ledger = self.ledger._replace(gap=self.log.produced)
         self.clear()
         self.log = self.log._replace(sent=self.log.produced)
-        self.act("server", self.parties["server"].start("open", query))
-        self.act("client", self.parties["client"].told(self.at["client"], "opened", "opened"))
+        turn = self.parties["server"].start("open", query)
+        self.act("server", turn)
+        refused = next((status for word, status in turn.deeds if word == "refuse"), None)
+        client = self.parties["client"]
+        if refused is None:
+            self.act("client", client.told(self.at["client"], "opened", "opened"))
+        else:
+            self.act("client", client.ended(self.at["client"], refused))
 
     def lose(self) -> None:
         """The network loses the connection, or refuses the dial."""

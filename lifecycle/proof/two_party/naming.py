@@ -10,11 +10,15 @@ from lifecycle.definition.sources import UNNAMED
 
 from .frames import matches
 
+_CLOSES = 1000
+"""Close codes begin here; below are HTTP's."""
+
 
 def ending(causes: tuple[Cause, ...], how: int | str) -> str:
-    """The event that an end is, which has a close code or a word of errors."""
+    """The event that an end is, which has a close code, an HTTP status or a word of errors."""
     for row in causes:
-        if row.otherwise or (_within(row.close, how) if isinstance(how, int) else how in row.error):
+        codes = row.close if isinstance(how, int) and how >= _CLOSES else row.http
+        if row.otherwise or (_within(codes, how) if isinstance(how, int) else how in row.error):
             return row.is_ or UNNAMED
     return UNNAMED
 

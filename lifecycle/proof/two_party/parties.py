@@ -4,7 +4,7 @@ Law: the table decides. A party keeps its row, its variables, the phase of its t
 that are armed and the calls that are pending; what it cannot know of a value is tried in each way
 that its clauses tell apart. Calls are done with any values; a number that a call of the server
 returns is the server's own position. Other kept values, and durations that no guard asks for, are
-no state. Silence, requests, `admit` and `refuse` are left out, and what breaks a law of the page
+no state. Silence, requests and `admit` are left out, and what breaks a law of the page
 alone does not happen.
 """
 
@@ -15,7 +15,7 @@ import attrs
 
 from lifecycle.definition.definition import Clause, Definition
 from lifecycle.definition.expression import Expression, is_number
-from lifecycle.definition.page import Route
+from lifecycle.definition.page import Route, Variable
 from lifecycle.definition.parameters import supposed_values
 from lifecycle.definition.sources import covers
 from lifecycle.machine.path import Path, Row, Running
@@ -68,7 +68,7 @@ class Party:
         """Enter the initial states; a server is told what the dial has brought."""
         given = dict(query)
         first = tuple(
-            value if each.from_ is None else given.get(each.from_.removeprefix("query."), each.else_)
+            value if each.from_ is None else _asked_for(each, given.get(each.from_.removeprefix("query.")))
             for value, each in zip(self.table.initial, self.definition.variables.values(), strict=True)
         )
         variables, path, values = self.table.step(None, START, first, self.parameters, _NOTHING)
@@ -220,7 +220,9 @@ class Party:
             deeds.append(Deed("drop"))
         match word:
             case "open":
-                deeds.append(Deed(word, tuple((name, one) for name, one in value["query"].items() if is_number(one))))
+                deeds.append(Deed(word, tuple(self._query(value["query"]))))
+            case "refuse":
+                deeds.append(Deed(word, argument["http"]))
             case "send" if phase == "open":
                 deeds.append(Deed(word, self.frames.make(argument, value)))
             case "close" if phase in ("dialing", "open"):
@@ -228,6 +230,11 @@ class Party:
             case "mark":
                 deeds.append(Deed(word, argument))
         return after_effect(phase, word)
+
+    def _query(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What is known of a dial's query: numbers, and what the page itself says."""
+        said = self.definition.dial.query if self.definition.dial is not None else {}
+        return ((name, one) for name, one in values.items() if is_number(one) or one == said.get(name))
 
     def _after(self, what: Running, arguments: Mapping[str, Any]) -> int | None:
         """The number after which a call sends; none: the server's own position, for it was given no number."""
@@ -247,6 +254,12 @@ class Party:
         if key not in self._known:
             self._known[key] = attrs.evolve(at, variables=variables)
         return self._known[key]
+
+
+def _asked_for(variable: Variable, value: Any) -> Any:
+    """The first value of a variable for which a client has said this."""
+    fits = value is not None and (variable.kind != "choice" or value in variable.of)
+    return value if fits else variable.else_
 
 
 def _asked(definition: Definition) -> set[str]:

@@ -12,7 +12,7 @@ from lifecycle.machine.phase import Phase
 
 
 class Deed(NamedTuple):
-    """What a step does to the outside: send, open, close, drop, mark, or log (a call begins to send messages)."""
+    """What a step does to the outside: send, open, close, drop, refuse, mark, or log (a call begins to send)."""
 
     word: str
     what: Any = None
