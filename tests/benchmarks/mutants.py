@@ -30,13 +30,19 @@ from .mutations import Mutant, mutants
 PAGES = (
     "websocket",
     "session-lease",
+    "openhands-conversation",
     "openhands-conversation-server",
+    "openhands-agent-server",
+    "socketio",
+    "socketio-server",
     "livekit-agent-session",
     "openclaw-gateway",
     "resume",
 )
 HOSTS = {
     **dict.fromkeys(("connection", "reconnect", "heartbeat"), "websocket"),
+    "socketio-connection": "socketio",
+    "socketio-heartbeat": "socketio-server",
     "handshake": "openclaw-gateway",
     "refresh": "resume",
 }

@@ -9,7 +9,15 @@ from .rounds import Cases, told
 
 HOUR = 3600.0
 BAD, WELL = "websocket: bad luck", "websocket: all is well"
-PAGES = ("resume", "openclaw-gateway", "openhands-conversation-server", "session-lease", "websocket-server")
+PAGES = (
+    "resume",
+    "openclaw-gateway",
+    "openhands-conversation-server",
+    "openhands-conversation",
+    "socketio",
+    "session-lease",
+    "websocket-server",
+)
 WARMING, SEEDS = 5, 12
 MUST = Gate(10_000, 15_000, least=True, ratio=False)
 

@@ -91,7 +91,9 @@ class Gateway:
 class Office:
     async def check_parameters(self, *, conversation: str | None, providers: str | None) -> None: ...
     async def check_key(self, *, key: str | None, more: int = 0) -> None: ...
-    async def check_user(self, *, conversation: str | None) -> openhands_conversation_server_types.CheckUserResult:
+    async def check_user(
+        self, *, conversation: str | None, cookie: str | None, authorization: str | None
+    ) -> openhands_conversation_server_types.CheckUserResult:
         return {"user": conversation or ""}
 
     async def open_events(

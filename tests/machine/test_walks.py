@@ -247,29 +247,87 @@ def _greeted(w: Any) -> None:
     w.told("message", "accepted")
 
 
+def agent_server(begin: Begin) -> Any:
+    """Follow a conversation, fall silent, follow on, get a fresh key in vain, lose the conversation."""
+    w = begin("openhands-agent-server", session_api_key="k1", max_attempts=2)
+    w.start()
+    assert w.tell("connect") == ["open", "start online.dialing: after connect_timeout"]
+    assert w.effects[0].query == {"session_api_key": None, "resend_mode": "since", "after_timestamp": None}
+    _followed(w, "2026-09-01T12:00:00")
+    w.fire("overlap")
+    w.fire("proven_after")
+    w.fire("alive")
+    w.told("heard", "heard")
+    w.fire("alive")
+    assert w.fire("asking")[-1] == "start waiting.backing_off: after redial"
+    assert w.fire("backing_off")[0] == "open"
+    assert w.effects[0].query["after_timestamp"] == "2026-09-01T12:00:00"
+    assert w.told("opened", "opened")[1:3] == ["mark resumed", "send auth"]
+    assert w.effects[2].value["session_api_key"] == "k1"
+    w.told("end", "missing")
+    w.fire("doubting")
+    _followed(w, "2026-09-01T12:01:00")
+    assert w.told("end", "unauthorized.key")[-1] == "call fresh_credentials"
+    assert w.done("refreshing", key="k2")[-1] == "start settling: after settle_wait"
+    w.fire("settling")
+    w.told("opened", "opened")
+    w.fire("listening")
+    assert w.clauses[-3:] == ["OA15", "OA19", "waiting/R3"]
+    w.fire("backing_off")
+    w.told("end", "missing")
+    assert (w.clauses[-1], w.here()) == ("OA22", ("failed", "failed"))
+    for given in ({"resend": "all", "key_in": "header"}, {"resend": "nothing", "key_in": "query"}):
+        other = begin("openhands-agent-server", session_api_key="k1", max_attempts=0, **given)
+        other.start()
+        other.tell("connect")
+        assert "k1" in {*other.effects[0].query.values(), *other.effects[0].headers.values()}
+        _followed(other, None)
+        other.told("end", "lost.network", retry_after=None)
+        assert (other.clauses[-1], other.here()) == ("OA28", ("failed", "failed"))
+        other.tell("reconnect")
+        other.told("end", "unauthorized.handshake")
+        other.failed("refreshing")
+        other.tell("connect")
+        other.told("opened", "opened")
+        other.tell("disconnect")
+        other.told("closed", "closed")
+        other.tell("reconnect")
+        other.tell("disconnect")
+        w.clauses += other.clauses
+    return w
+
+
+def _followed(w: Any, at: str | None) -> None:
+    w.told("opened", "opened")
+    w.told("message", "stated", at=at)
+    assert w.machine.status == "ready"
+
+
 def openhands(begin: Begin) -> Any:
     """Be admitted step by step, then end in each way."""
     w = _joined(begin, "before")
-    assert w.here() == ("serving.joined.past.told", "serving.joined.beat.alive", "ready")
-    assert w.fire("beat") == ["ping", "start serving.joined.beat.asking: after ping_timeout"]
-    w.told("heard", "heard")
+    assert w.here() == ("serving.talking.pipeline.joined.told", "serving.talking.beat.alive", "ready")
+    assert w.fire("beat") == ["send beat.ping", "start serving.talking.beat.asking: after ping_timeout"]
+    w.told("message", "ponged")
     assert w.tell("evicted", why="full")[1:4] == ["send evicted", "send goodbye", "close 1000"]
-    assert w.effects[1].value["args"]["message"] == "full"
+    assert w.effects[1].value["args"][0]["message"] == "full"
     assert w.told("closed", "closed")[1:] == ["drop", "call leave"]
     w.done("parting")
     assert (w.here(), w.machine.ended) == (("over", "closed"), True)
-    for end in ("told", "untold", "dead", "drained", "left"):
+    for end in ("told", "untold", "dead", "drained", "stopped", "left"):
         other = _joined(begin, "after")
         match end:
             case "told":
-                other.done("serving.joined.past.replaying")
+                other.done("serving.talking.pipeline.joined.replaying")
             case "untold":
-                other.failed("serving.joined.past.replaying")
+                other.failed("serving.talking.pipeline.joined.replaying")
             case "dead":
                 other.fire("beat.alive")
                 other.fire("asking")
             case "drained":
                 other.tell("drained", why="")
+            case "stopped":
+                assert "send goodbye" in other.tell("stopped")
             case "left":
                 other.told("message", "left")
         w.clauses += other.clauses
@@ -278,16 +336,22 @@ def openhands(begin: Begin) -> Any:
 
 def _joined(begin: Begin, replay: str) -> Any:
     w = begin("openhands-conversation-server", replay=replay)
-    assert w.start({"cursor": 4}) == ["start serving.waiting: after connect_timeout"]
+    pipeline = "serving.talking.pipeline"
+    assert w.start({"cursor": 4, "version": 4, "means": "websocket"}) == [
+        "admit",
+        "send open",
+        f"start {pipeline}.waiting: after connect_timeout",
+        "start serving.talking.beat.alive: after ping_interval",
+    ]
     w.told("message", "asked")
     for step in ("checking_parameters", "checking_key"):
-        w.done(f"serving.admitting.{step}")
-    w.done("serving.admitting.checking_user", user="u")
-    w.done("serving.admitting.opening_events", events=[1])
+        w.done(f"{pipeline}.admitting.{step}")
+    w.done(f"{pipeline}.admitting.checking_user", user="u")
+    w.done(f"{pipeline}.admitting.opening_events", events=[1])
     if replay == "before":
         assert w.effects[-1].arguments == {"events": [1], "after": 4}
-        w.done("serving.admitting.replaying_first")
-    assert w.done("serving.admitting.joining", session="s")[0] == "send welcome"
+        w.done(f"{pipeline}.admitting.replaying_first")
+    assert w.done(f"{pipeline}.admitting.joining", session="s")[0] == "send welcome"
     return w
 
 
@@ -372,11 +436,188 @@ def websocket_server(begin: Begin) -> Any:
     return w
 
 
+def socketio_connection(begin: Begin) -> Any:
+    """Join, answer pings, leave; and be left unanswered at each step."""
+    w = begin("socketio-connection", connect_timeout=1.0)
+    assert w.start() == ["open", "start dialing: after connect_timeout"]
+    w.told("opened", "opened")
+    assert w.told("message", "greeted")[1] == "send join"
+    assert w.told("message", "pinged") == ["send pong"]
+    assert w.told("message", "joined") == [
+        "stop joining: after join_timeout",
+        "start joined.pings.listening: after ping_interval + ping_timeout",
+    ]
+    assert w.here() == ("joined.inside", "joined.pings.listening", "ready")
+    assert "send pong" in w.told("message", "pinged")
+    assert "send leave" in w.tell("disconnect")
+    w.told("closed", "closed")
+    assert (w.here(), w.machine.ended) == (("over", "closed"), True)
+    early = begin("socketio-connection")
+    early.start()
+    early.told("opened", "opened")
+    early.told("message", "greeted")
+    early.tell("disconnect")
+    w.clauses += early.clauses
+    for clock, end in (
+        ("dialing", "unanswered"),
+        ("opening", "unopened"),
+        ("joining", "unjoined"),
+        ("listening", "silent"),
+    ):
+        other = begin("socketio-connection")
+        other.start()
+        if clock != "dialing":
+            other.told("opened", "opened")
+        if clock in ("joining", "listening"):
+            other.told("message", "greeted")
+        if clock == "listening":
+            other.told("message", "joined")
+        other.fire(clock)
+        assert other.here()[0] == end
+        w.clauses += other.clauses
+    return w
+
+
+def socketio(begin: Begin) -> Any:
+    """Be let in, proven, thrown out, and told that there is no such namespace."""
+    w = begin("socketio", max_attempts=1)
+    w.start()
+    w.tell("connect")
+    _joined_namespace(w)
+    w.fire("proven_after")
+    assert w.machine.names()["waiting.attempts"] == 0
+    assert w.told("message", "ended.by_server")[-1] == "drop"
+    assert w.here() == ("failed", "failed")
+    w.tell("reconnect")
+    w.told("opened", "opened")
+    w.told("message", "greeted")
+    w.told("message", "denied.namespace")
+    assert w.here() == ("failed", "failed")
+    w.tell("reconnect")
+    for _ in range(2):
+        w.fire("dialing")
+        if w.machine.status == "waiting":
+            w.fire("redial")
+    assert (w.clauses[-1], w.here()) == ("SI7", ("failed", "failed"))
+    w.tell("disconnect")
+    assert w.machine.ended
+    _ways_out(w, lambda: begin("socketio"))
+    return w
+
+
+def _ways_out(w: Any, fresh: Callable[[], Any]) -> None:
+    """Each way in which a client of Socket.IO is not joined any more."""
+    for way in ("opening", "parting", "joining", "leaving", "listening", "closing", "closed"):
+        other = fresh()
+        other.start()
+        other.tell("connect")
+        if other.calls:
+            other.done("preparing")
+        other.told("opened", "opened")
+        if way not in ("opening", "parting"):
+            other.told("message", "greeted")
+            other.told("message", "pinged")
+        if way == "leaving":
+            assert "send online.leave" in other.tell("disconnect")
+        elif way == "parting":
+            assert "send online.leave" not in other.tell("disconnect")
+        elif way not in ("opening", "joining"):
+            other.told("message", "joined")
+            other.told("message", "pinged")
+            if way in ("closing", "closed"):
+                other.tell("disconnect")
+        if way in ("leaving", "parting", "closed"):
+            other.told("closed", "closed")
+        else:
+            other.fire(way)
+        assert other.machine.status == ("waiting" if way in ("opening", "joining", "listening") else "closed")
+        w.clauses += other.clauses
+
+
+def _joined_namespace(w: Any) -> None:
+    w.told("opened", "opened")
+    w.told("message", "greeted")
+    w.told("message", "joined")
+    assert w.machine.status == "ready"
+    assert w.told("message", "denied.by_server") == []
+
+
+def conversation(begin: Begin) -> Any:
+    """Wait until it runs, be told of the model's troubles, fetch credentials anew, and hear that it was stopped."""
+    w = begin("openhands-conversation", max_attempts=1)
+    w.start()
+    assert w.tell("connect")[-1] == "call until_running"
+    w.done("preparing")
+    _joined_namespace(w)
+    assert "emit told" in w.told("message", "told.rate_limited", say="slowly")
+    assert w.told("message", "halted.reached_maximum")[:2] == ["send pause", "emit told"]
+    w.fire("proven_after")
+    assert w.told("message", "unauthorized.expired")[-1] == "call fresh_credentials"
+    w.done("refreshing", session_api_key="k", cookie=None)
+    w.fire("settling")
+    w.failed("preparing", code="stopped")
+    assert (w.clauses[-1], w.here()) == ("OV1", ("failed", "failed"))
+    w.tell("connect")
+    w.failed("preparing", code="timeout")
+    w.tell("connect")
+    w.tell("stopped")
+    assert (w.clauses[-1], w.here()) == ("OV19", ("failed", "failed"))
+    w.tell("reconnect")
+    for _ in range(2):
+        w.failed("preparing", code="Refused")
+        if w.machine.status == "waiting":
+            w.fire("redial")
+    assert (w.clauses[-2:], w.here()) == (["waiting/R1", "OV16"], ("failed", "failed"))
+    _ways_out(w, lambda: begin("openhands-conversation"))
+    return w
+
+
+def socketio_heartbeat(begin: Begin) -> Any:
+    """Ask, be answered, ask again, and find the client dead."""
+    w = begin("socketio-heartbeat")
+    w.start()
+    assert w.fire("alive")[0] == "send ping"
+    w.told("message", "ponged")
+    w.fire("alive")
+    w.fire("asking")
+    assert w.machine.ended
+    return w
+
+
+def socketio_server(begin: Begin) -> Any:
+    """Let in who speaks the right version, deny who may not come, turn away who speaks another."""
+    w = begin("socketio-server")
+    assert w.start({"version": 4, "means": "websocket"})[:2] == ["admit", "send open"]
+    assert w.told("message", "asked", namespace="/", auth={"token": "t"})[-1] == "call authorize"
+    assert w.done("serving.talking.membership.authorizing")[0] == "send welcome"
+    assert w.told("message", "asked", namespace="/more") == ["send no_more"]
+    assert "send goodbye" in w.tell("disconnect")
+    w.told("closed", "closed")
+    assert w.machine.ended
+    denied = begin("socketio-server")
+    denied.start({"version": 4, "means": "websocket"})
+    denied.told("message", "asked", namespace="/nope")
+    assert "send refusal" in denied.failed("serving.talking.membership.authorizing", code="x", message="no")
+    denied.told("message", "left")
+    denied.fire("leaving")
+    other = begin("socketio-server")
+    assert other.start({"version": 3, "means": "websocket"}) == ["refuse 400", "drop"]
+    w.clauses += denied.clauses + other.clauses
+    return w
+
+
 STORIES = {
+    "socketio-connection": socketio_connection, "socketio": socketio, "socketio-server": socketio_server,
+    "socketio-heartbeat": socketio_heartbeat, "openhands-conversation": conversation,
     "connection": connection, "heartbeat": heartbeat, "handshake": handshake, "reconnect": reconnect, "refresh": refresh,
     "websocket": websocket, "resume": resume, "openclaw-gateway": openclaw, "openhands-conversation-server": openhands,
+    "openhands-agent-server": agent_server,
     "livekit-agent-session": livekit, "session-lease": lease, "websocket-server": websocket_server,
 }  # fmt: skip
+
+
+ASKED = {"version": (4, 4, 4, 3), "means": ("websocket", "websocket", "websocket", "other")}
+"""What a client may ask a server for, by the variables that take it; mostly what it should."""
 
 
 @pytest.mark.parametrize("page", STORIES)
@@ -397,7 +638,7 @@ def test_every_clause_fires(page: str, begin: Begin, wander: Callable[..., None]
     fired = Counter(STORIES[page](begin).clauses)
     for given in list(_settings(definition)) * RUNS:
         walker = begin(page, **given)
-        walker.start()
+        walker.start({name: dice.choice(ASKED[name]) for name in definition.variables if name in ASKED})
         wander(walker, dice, 60, tried)
         fired.update(walker.clauses)
     never = definition.clauses.keys() - fired.keys()

@@ -80,15 +80,46 @@ MUTANTS = (
         "OC12: {after: startup, to: booting}",
         law="no-silent-wait",
     ),
+    # a server that lets in and tells no state is waited for
+    Mutant(
+        "openhands-agent-server",
+        "              OA15: {after: state_timeout, to: unstated}\n",
+        "",
+        problem="`online.up.listening` may wait for ever",
+    ),
+    # a key that is not accepted is fetched anew for ever
+    Mutant(
+        "openhands-agent-server",
+        "OA21: {on: unauthorized, when: refreshes < refresh_limit,",
+        "OA21: {on: unauthorized,",
+        problem="`OA22` never sees `unauthorized`",
+    ),
+    # a conversation that is gone is looked for again and again
+    Mutant(
+        "openhands-agent-server",
+        "OA20: {on: missing, when: begun and doubts < 1,",
+        "OA20: {on: missing, when: begun,",
+        law="bounded",
+    ),
+    # a fresh key is dialled with at once, and counts as a failure
+    Mutant(
+        "openhands-agent-server",
+        "OA26: {after: settle_wait, to: placing}",
+        "OA26: {after: settle_wait, to: waiting}",
+        law="recovers",
+    ),
     # drained before it has asked
     Mutant(
-        "openhands-conversation-server", "[left, drained, evicted, stopped]", "[left, evicted, stopped]", law="handled"
+        "openhands-conversation-server",
+        "[drained, evicted, stopped], to: leaving}",
+        "[evicted, stopped], to: leaving}",
+        law="handled",
     ),
     # drained before it has asked, and that is taken for meaningless
     Mutant(
         "openhands-conversation-server",
-        "          OS35: {on: [left, drained, evicted, stopped], to: leaving}\n",
-        "          OS35: {on: [left, evicted, stopped], to: leaving}\n          OS37: {on: drained, do: {set: {why: later}}}\n",
+        "                  OS35: {on: [drained, evicted, stopped], to: leaving}\n",
+        "                  OS35: {on: [evicted, stopped], to: leaving}\n                  OS41: {on: drained, do: {set: {why: later}}}\n",
         law="stop-always",
     ),
     # the transport outlives those whom it served
@@ -175,6 +206,56 @@ MUTANTS = (
         "        enter: {close: {code: 1001}}\n        ignore: [disconnect, drained]\n",
         "        enter: {close: {code: 1001}}\n",
         law="handled",
+    ),
+    # a server that sends pings and never answers CONNECT is waited for
+    Mutant(
+        "socketio-connection",
+        "      SC9: {after: join_timeout, to: unjoined}\n",
+        "",
+        problem="`unjoined` is never entered",
+    ),
+    # whoever was thrown out comes back at once
+    Mutant(
+        "socketio",
+        "SI5: {on: ended.by_server, to: failed, say: The server has disconnected this client. It does not connect again by itself.}",
+        "SI5: {on: ended.by_server, to: online}",
+        law="no-hot-loop",
+    ),
+    # being let in counts as health
+    Mutant(
+        "socketio", "{after: proven_after, proof: true, do:", "{after: proven_after, do:", law="health-before-reset"
+    ),
+    # a client that speaks another version is let in
+    Mutant(
+        "socketio-server",
+        "SS1: {when: version == 4 and means == 'websocket', to: serving}",
+        "SS1: {when: version >= 3 and means == 'websocket', to: serving}",
+        law="never serving.talking, when version != 4 or means != 'websocket'",
+    ),
+    # a client that was refused stays
+    Mutant(
+        "socketio-server", "          SS11: {after: linger, to: leaving}\n", "", problem="`serving.refusing` may wait"
+    ),
+    # a conversation that was stopped is met again
+    Mutant(
+        "openhands-conversation",
+        "OV19: {on: stopped, to: failed, say: The conversation was stopped.}",
+        "OV19: {on: stopped, to: preparing}",
+        law="never preparing or online or refreshing or settling, when waiting.told > 0",
+    ),
+    # refused credentials are fetched for ever
+    Mutant(
+        "openhands-conversation",
+        "OV9: {on: unauthorized, when: refreshes < refresh_limit,",
+        "OV9: {on: unauthorized,",
+        problem="`OV10` never sees `unauthorized`",
+    ),
+    # what the model's troubles are is no reason to leave, nor to fall silent
+    Mutant(
+        "openhands-conversation",
+        "      OV12: {on: told, do: {emit: {told: {text: =event.text, say: =event.say}}}}\n",
+        "",
+        problem="`told.rate_limited`",
     ),
 )
 

@@ -144,15 +144,15 @@ def a_gateway_is_met_in_the_old_ways():
 def admitted(replay):
     """A client of a conversation that has joined."""
     page = Puppet("openhands-conversation-server", replay=replay)
-    page.start()
+    page.start({"version": 4, "means": "websocket"})
     page.happen("message", "asked")
-    page.end_call("serving.admitting.checking_parameters")
-    page.end_call("serving.admitting.checking_key")
-    page.end_call("serving.admitting.checking_user", "done", {"user": "u"})
-    page.end_call("serving.admitting.opening_events", "done", {"events": {}})
+    page.end_call("serving.talking.pipeline.admitting.checking_parameters")
+    page.end_call("serving.talking.pipeline.admitting.checking_key")
+    page.end_call("serving.talking.pipeline.admitting.checking_user", "done", {"user": "u"})
+    page.end_call("serving.talking.pipeline.admitting.opening_events", "done", {"events": {}})
     if replay == "before":
-        page.end_call("serving.admitting.replaying_first")
-    page.end_call("serving.admitting.joining", "done", {"session": "s"})
+        page.end_call("serving.talking.pipeline.admitting.replaying_first")
+    page.end_call("serving.talking.pipeline.admitting.joining", "done", {"session": "s"})
     assert page.status == "ready"
     return page
 
@@ -160,7 +160,7 @@ def admitted(replay):
 def a_conversation_is_joined_and_left():
     """By whoever leaves first, and the past is told before or after."""
     for replay in ("before", "after"):
-        for cause, event in (("message", "left"), ("wish", "evicted"), ("wish", "stopped")):
+        for cause, event in (("message", "left"), ("wish", "evicted"), ("wish", "stopped"), ("wish", "drained")):
             page = admitted(replay)
             page.step(cause, event)
             assert page.states == ("serving.leaving",)
@@ -172,15 +172,89 @@ def a_conversation_is_joined_and_left():
 def a_client_of_a_conversation_is_asked_for_a_sign_of_life():
     """It gives one, then none; another is told the past, and a third is not."""
     page = admitted("after")
-    page.end_call("serving.joined.past.replaying")
+    page.end_call("serving.talking.pipeline.joined.replaying")
     page.run_out("ping_interval")
-    page.happen("heard")
+    page.happen("message", "ponged")
     page.run_out("ping_interval")
     page.run_out("ping_timeout")
-    assert (page.states, page.clauses) == (("parting",), ("OS24", "OS32"))
+    assert (page.states, page.clauses) == (("parting",), ("beat/SH3", "OS32"))
     page = admitted("after")
-    page.end_call("serving.joined.past.replaying", "failed", {"code": "gone", "message": "gone"})
+    page.end_call("serving.talking.pipeline.joined.replaying", "failed", {"code": "gone", "message": "gone"})
     assert (page.states, page.clauses) == (("parting",), ("OS21", "OS32"))
+
+
+def a_conversation_is_met():
+    """It runs, lets us in, and is well for a while."""
+    page = Puppet("openhands-conversation", conversation_id="c")
+    page.start()
+    page.tell("connect")
+    page.end_call("preparing")
+    page.happen("opened")
+    page.happen("message", "greeted")
+    page.happen("message", "joined")
+    assert page.status == "ready"
+    page.run_out("proven_after")
+    assert page.clauses == ("OV6",)
+
+
+def follow(page):
+    """The agent server lets the client in and tells the whole state."""
+    page.happen("opened")
+    page.happen("message", "stated", {"at": "2026-09-01T12:00:00"})
+    assert page.status == "ready"
+
+
+def agent_server(**parameters):
+    """A client that follows a conversation of an agent server."""
+    page = Puppet("openhands-agent-server", **parameters)
+    page.start()
+    page.tell("connect")
+    follow(page)
+    return page
+
+
+def a_conversation_is_followed():
+    """It proves to be healthy and answers a question; it falls silent, and is followed again."""
+    for settings in ({}, {"key_in": "header", "resend": "all"}, {"key_in": "query", "resend": "nothing"}):
+        page = agent_server(**settings)
+        page.run_out("proven_after")
+        page.run_out("overlap")
+        page.run_out("silent")
+        page.happen("heard")
+        page.run_out("silent")
+        page.run_out("heartbeat_wait")
+        assert (page.status, page.clauses[0]) == ("waiting", "silence/HB3")
+        page.run_out("backing_off")
+        follow(page)
+        say_goodbye(lambda given=settings: agent_server(**given))
+
+
+def an_agent_server_takes_no_key():
+    """One fresh key is tried; a second is not, and none may be had."""
+    page = agent_server()
+    page.happen("end", "unauthorized.key")
+    page.end_call("refreshing", "done", {"key": "k"})
+    page.run_out("settle_wait")
+    page.happen("end", "unauthorized.handshake")
+    assert (page.status, page.clauses) == ("failed", ("OA22",))
+    page = agent_server()
+    page.happen("end", "unauthorized.key")
+    page.end_call("refreshing", "failed", {"code": "x", "message": "x"})
+    assert (page.status, page.clauses) == ("failed", ("OA25",))
+
+
+def a_conversation_is_gone():
+    """It is looked for once more when a lease is over; and a server that tells no state is left."""
+    page = agent_server()
+    page.happen("end", "missing")
+    page.run_out("lease_wait")
+    page.happen("opened")
+    page.run_out("state_timeout")
+    assert page.status == "waiting"
+    page.run_out("backing_off")
+    page.happen("opened")
+    page.happen("end", "missing")
+    assert (page.status, page.clauses) == ("failed", ("OA22",))
 
 
 def agent_and_user_talk():
@@ -318,6 +392,8 @@ STORIES = {
         the_gateway_needs_what_we_lack,
         a_gateway_is_met_in_the_old_ways,
     ),
+    "openhands-conversation": (a_conversation_is_met,),
+    "openhands-agent-server": (a_conversation_is_followed, an_agent_server_takes_no_key, a_conversation_is_gone),
     "openhands-conversation-server": (
         a_conversation_is_joined_and_left,
         a_client_of_a_conversation_is_asked_for_a_sign_of_life,
