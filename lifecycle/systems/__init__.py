@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-SYSTEMS: Final = {"openclaw-gateway": "openclaw"}
+SYSTEMS: Final = {"openclaw-gateway": "openclaw", "openhands-conversation": "openhands"}
 """Pages whose calls are here; each folder is called as its extra, and has `calls`, which makes them from texts."""
 
 

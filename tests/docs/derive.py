@@ -36,6 +36,7 @@ _TITLES = {
     page.Law: "A law",
     page.Situation: "never, always, sometimes",
     page.Leading: "leads_to",
+    page.Traced: "trace",
 }
 
 

@@ -1,0 +1,52 @@
+"""Both ends of OpenHands conversations: event logs, agents that run, the clients that join them, and how to be one.
+
+Law: serving needs the extra `socketio`, importing does not. Everything public is named here.
+"""
+
+from .auth_error import (
+    SENTENCES,
+    AuthError,
+    BearerToken,
+    Cookie,
+    EmailNotVerified,
+    Expired,
+    NoCredentials,
+    TermsNotAccepted,
+)
+from .calls import PROVIDERS, REFUSALS, ConversationCalls, Request, Validate
+from .conversation import Agent, Conversation
+from .conversations import Conversations
+from .event import Event
+from .event_store import EventStore
+from .joining_calls import Credentials, JoiningCalls, Status, action, calls, open_conversation
+from .memory_event_store import MemoryEventStore
+from .server import serve_conversations
+
+__all__ = [
+    "PROVIDERS",
+    "REFUSALS",
+    "SENTENCES",
+    "Agent",
+    "AuthError",
+    "BearerToken",
+    "Conversation",
+    "ConversationCalls",
+    "Conversations",
+    "Cookie",
+    "Credentials",
+    "EmailNotVerified",
+    "Event",
+    "EventStore",
+    "Expired",
+    "JoiningCalls",
+    "MemoryEventStore",
+    "NoCredentials",
+    "Request",
+    "Status",
+    "TermsNotAccepted",
+    "Validate",
+    "action",
+    "calls",
+    "open_conversation",
+    "serve_conversations",
+]

@@ -1,0 +1,79 @@
+"""The events of one conversation in its store, and who waits for the next one.
+
+Law: who has looked, found nothing and waits is woken by whatever was added since he looked, also while he looked.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, final
+
+from lifecycle.trio.interrupts import ki_protected
+from lifecycle.trio.parking import Parking
+
+from .event import Event, checked
+from .event_store import EventStore
+
+BATCH: Final = 128
+"""How many events are read at once."""
+
+
+@final
+@ki_protected
+class EventLog:
+    """One conversation in a store; all who read and write it in this process share it.
+
+    Args:
+        store: where it is kept.
+        conversation: which one.
+
+    Attributes:
+        conversation: as above.
+        version: how often something has changed; what to compare after looking.
+        latest: the highest id that is known to be there; -1 if none is.
+    """
+
+    def __init__(self, store: EventStore, conversation: str) -> None:
+        self.conversation = conversation
+        self.version, self.latest = 0, -1
+        self._store = store
+        self._changed = Parking()
+
+    async def append(self, event: Event) -> Event:
+        """Add an event; without a `timestamp` it gets one.
+
+        Returns:
+            The event with its id.
+
+        Raises:
+            TypeError, ValueError: JSON has no way to write it. What the store raises is raised as it is.
+        """
+        stamped = {"timestamp": datetime.now(UTC).isoformat(), **checked(event)}
+        try:
+            written = await self._store.append(self.conversation, stamped)
+            self.latest = max(self.latest, written["id"])
+        finally:
+            self.touch()  # also if it is cancelled: it may be written
+        return written
+
+    async def after(self, id: int) -> Sequence[Event]:
+        """The next events after an id; at most 128."""
+        return await self._store.after(self.conversation, id, BATCH)
+
+    async def last(self) -> int:
+        """The id of the last event; -1 if there is none. Raises FileNotFoundError."""
+        self.latest = max(self.latest, await self._store.last(self.conversation))
+        return self.latest
+
+    async def state(self) -> Event | None:
+        """The last event that tells the agent's state."""
+        return await self._store.state(self.conversation)
+
+    def touch(self) -> None:
+        """Something has changed: who waits looks again."""
+        self.version += 1
+        self._changed.wake()
+
+    async def changed(self, seen: int) -> None:
+        """Wait until the version is another one than it was before looking."""
+        while self.version == seen:
+            await self._changed.wait()
