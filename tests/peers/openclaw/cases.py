@@ -9,10 +9,11 @@ from typing import Final
 
 import attrs
 
+from peers.case import Case
+from peers.path import Range, times
+
 from . import lives, refusals
 from .gateway import Gateway
-from .path import Range, times
-from .play import Case
 
 MANY: Final = Range(2, None)
 _GONE: Final = "lost.unavailable|lost.network* lost.starting* ready"

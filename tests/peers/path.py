@@ -7,7 +7,7 @@ order, and nothing left out.
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, final
+from typing import Final, final
 
 import attrs
 
@@ -17,8 +17,10 @@ from lifecycle.machine.events import Event
 from lifecycle.machine.step import Step
 from lifecycle.observe.instrument import Instrument, Observed
 
-_FAMILIES: Final = ("lost", "refused", "unpaired", "unauthorized", "ended")
+_FAMILIES: Final = ("lost", "refused", "denied", "unpaired", "unauthorized", "ended")
+_LONG: Final = 3
 _SHOWN: Final = ("ready", "failed")
+_REPEATED: Final = re.compile(r"\((?P<words>[^()]+)\)x(?P<times>\d+)")
 _WORD: Final = re.compile(r"(?P<words>[a-z_.|]+)(?P<often>[+*?]?)")
 
 
@@ -52,14 +54,15 @@ class Record(Instrument):
 
     def path(self, page: Definition) -> tuple[str, ...]:
         """What became of it."""
-        return tuple(itertools.chain.from_iterable(_words(page, step) for step in self.steps))
+        return tuple(itertools.chain.from_iterable(words(page, step) for step in self.steps))
 
     def at(self, word: str, page: Definition) -> list[float]:
         """When a word of its path was, each time."""
-        return [step.time for step in self.steps if word in _words(page, step)]
+        return [step.time for step in self.steps if word in words(page, step)]
 
 
-def _words(page: Definition, step: Step) -> Iterator[str]:
+def words(page: Definition, step: Step) -> Iterator[str]:
+    """What one step adds to a path."""
     if _cause(step.event):
         yield step.event
     for clause in step.clauses:
@@ -81,13 +84,13 @@ def fits(path: Sequence[str], expected: str) -> bool:
     Args:
         path: its words.
         expected: words with spaces between; `a|b` is either, and behind a word `+` is once or more, `*` any number of
-            times, `?` at most once.
+            times, `?` at most once; `(a b)x3` is these words three times.
 
     Raises:
         ValueError: `expected` is written wrongly.
     """
     parts = []
-    for written in expected.split():
+    for written in _REPEATED.sub(lambda found: " ".join([found["words"]] * int(found["times"])), expected).split():
         found = _WORD.fullmatch(written)
         if found is None:
             raise ValueError(f"{written!r} is no word of a path")
@@ -97,38 +100,32 @@ def fits(path: Sequence[str], expected: str) -> bool:
 
 
 def shown(path: Iterable[str]) -> str:
-    """A path for people: what comes several times in a row stands there once, with how often."""
-    rows = [(word, len(list(same))) for word, same in itertools.groupby(path)]
-    return " ".join(word if often == 1 else f"{word} (x{often})" for word, often in rows) or "nothing"
+    """A path for people: what comes several times in a row stands there once, with how often.
 
-
-def sentence(page: Definition, **where: Any) -> str:
-    """What a page says for a cause or a clause, so that no sentence is copied.
-
-    Args:
-        page: which.
-        where: `clause=` an id; or all that a row of its causes matches, as `code=`, `reason=`, `next=`.
-
-    Raises:
-        LookupError: it has none.
+    Two that take turns for long stand there once, too, and then `+` is once or more.
     """
-    if "clause" in where:
-        said = page.clauses[where["clause"]].say
-    else:
-        paths = {_PATHS[name]: value for name, value in where.items()}
-        # nothing but this: a row that matches more is for a special case
-        rows = [
-            row
-            for row in page.causes
-            if row.match.keys() == paths.keys() and all(value in row.match[path] for path, value in paths.items())
-        ]
-        said = rows[0].say if rows else None
-    if said is None:
-        raise LookupError(f"{page.name} says nothing for {where}")
-    return said
+    rows = [(word, len(list(same))) for word, same in itertools.groupby(path)]
+    told, at = [], 0
+    while at < len(rows):
+        turns = _turns(rows[at:])
+        if turns > _LONG:
+            pair = [max(rows[at + which : at + 2 * turns : 2], key=lambda row: row[1]) for which in (0, 1)]
+            told.append(f"({' '.join(word + '+' * (often > 1) for word, often in pair)})x{turns}")
+            at += 2 * turns
+        else:
+            word, often = rows[at]
+            told.append(word if often == 1 else f"{word} (x{often})")
+            at += 1
+    return " ".join(told) or "nothing"
 
 
-_PATHS: Final = {"code": "details.code", "reason": "details.reason", "next": "details.recommendedNextStep"}
+def _turns(rows: Sequence[tuple[str, int]]) -> int:
+    """How often the first two words stand there in turn."""
+    words = [word for word, _ in rows]
+    turns = 0
+    while words[2 * turns : 2 * turns + 2] == words[:2] and len(words) > 2 * turns + 1:
+        turns += 1
+    return turns
 
 
 @attrs.frozen

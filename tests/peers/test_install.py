@@ -1,7 +1,7 @@
 """What an installation leaves behind, and what children do."""
 
 import fcntl
-import json
+import socket
 import sys
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import pytest
 import trio
 
 from . import install
-from .children import Child
-from .gateway import TOKEN, Gateway
+from .children import Child, free_port
 from .say import CannotRun
+
+WANTED = install.Wanted(("there-is-none@1.0.0", "nor-this@2.0.0"), lambda _: [sys.executable, "--version"])
 
 
 @pytest.mark.real_time(limit=60)
@@ -22,7 +23,7 @@ async def test_what_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     with pytest.raises(CannotRun, match="npm install has failed") as told:
-        await install.installed()
+        await install.installed(WANTED)
     assert "ECONNREFUSED" in told.value.log
     assert _names(tmp_path) <= {"lock", "cache"}
 
@@ -30,8 +31,28 @@ async def test_what_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
 async def test_what_is_there_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By its versions, and nothing is run."""
     monkeypatch.setattr(install, "PLACE", tmp_path)
-    (tmp_path / f"{install.OPENCLAW}+{install.NODE}").mkdir()
-    assert await install.installed() == tmp_path / f"{install.OPENCLAW}+{install.NODE}"
+    (tmp_path / "there-is-none@1.0.0+nor-this@2.0.0").mkdir()
+    assert await install.installed(WANTED) == tmp_path / "there-is-none@1.0.0+nor-this@2.0.0"
+
+
+async def test_the_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who comes while somebody installs takes what that one has made."""
+    monkeypatch.setattr(install, "PLACE", tmp_path)
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(install.installed, WANTED)
+            await trio.sleep(1)
+            WANTED.folder.mkdir()
+            lock.close()
+
+
+def test_a_free_port_is_free() -> None:
+    """It can be listened on, and is none that the system gives to clients."""
+    port = free_port()
+    assert 20_000 <= port < 30_000
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
 
 
 LOCKS = """
@@ -59,20 +80,6 @@ async def test_a_child_ends_with_its_children(tmp_path: Path) -> None:
         await trio.to_thread.run_sync(fcntl.flock, opened, fcntl.LOCK_EX)
     assert child.tail() == "here"
     child.kill()
-
-
-async def test_a_configuration_is_changed_in_place(tmp_path: Path) -> None:
-    """One value, at its path; the others stay, and others cannot read it."""
-    it = Gateway(tmp_path, tmp_path)
-    assert it.token == TOKEN
-    it.change("gateway.auth.token", "another")
-    it.change("gateway.nodes.pairing.autoApproveLocal", False)
-    it.change("logging", None)
-    found = json.loads((tmp_path / "state" / "openclaw.json").read_text(encoding="utf-8"))
-    assert found["gateway"]["auth"] == {"mode": "token", "token": "another"}
-    assert found["gateway"]["nodes"] == {"pairing": {"autoApproveLocal": False}}
-    assert "logging" not in found
-    assert (tmp_path / "state" / "openclaw.json").stat().st_mode & 0o777 == 0o600
 
 
 def _names(folder: Path) -> set[str]:

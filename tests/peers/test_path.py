@@ -5,7 +5,7 @@ import pytest
 import lifecycle
 from lifecycle.testing.peer import Peer
 
-from .path import Range, Record, fits, sentence, shown, times
+from .path import Range, Record, fits, shown, times
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from .path import Range, Record, fits, sentence, shown, times
         ("lost.starting lost.network ready", "lost.network|lost.starting+ ready", True),
         ("lost.networks ready", "lost.network ready", False),
         ("lostxnetwork ready", "lost.network ready", False),
+        ("ready lost.network ready lost.network ready", "ready (lost.network+ ready)x2", True),
+        ("ready lost.network ready", "ready (lost.network+ ready)x2", False),
     ],
 )
 def test_a_path_is_one_of_those_that_are_expected(path: str, expected: str, holds: bool) -> None:  # noqa: FBT001 -- a row
@@ -39,6 +41,8 @@ def test_a_path_is_short() -> None:
     """The same several times in a row stands there once."""
     assert shown(["lost", "lost", "ready", "lost"]) == "lost (x2) ready lost"
     assert shown([]) == "nothing"
+    assert shown(["ready", *["lost", "ready"] * 4, "lost", "lost", "failed"]) == "(ready lost+)x5 failed"
+    assert shown(["ready", "lost"] * 2) == "ready lost ready lost"
 
 
 def test_a_range_knows_what_lies_in_it() -> None:
@@ -47,20 +51,6 @@ def test_a_range_knows_what_lies_in_it() -> None:
     assert 2 not in times(3)
     assert 99 in Range(2, None)
     assert [str(each) for each in (times(3), Range(2, 4), Range(2, None))] == ["3", "2-4", "2+"]
-
-
-def test_a_sentence_is_found_by_what_its_row_matches() -> None:
-    """The row for just this, and not the special case before it; a clause by its id; what says nothing is told."""
-    page = lifecycle.read("openclaw-gateway")
-    special = next(
-        row for row in page.causes if len(row.match) > 1 and row.match.get("details.code") == ("PAIRING_REQUIRED",)
-    )
-    assert sentence(page, code="PAIRING_REQUIRED") not in ("", special.say)
-    assert sentence(page, clause="OC16") == page.clauses["OC16"].say
-    with pytest.raises(LookupError, match="says nothing"):
-        sentence(page, code="THERE_IS_NONE")
-    with pytest.raises(LookupError, match="says nothing"):
-        sentence(page, clause="OC1")
 
 
 async def test_a_record_tells_dials_losses_and_silence() -> None:

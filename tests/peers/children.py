@@ -1,4 +1,4 @@
-"""Processes beside ours: npm and the gateway, with all that they start.
+"""Processes beside ours: npm and the peers, with all that they start.
 
 Law: a child and its children end with the `with` that they were started in, and the child when we are killed. What a
 child says stands in a file.
@@ -6,7 +6,9 @@ child says stands in a file.
 
 import contextlib
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -16,8 +18,11 @@ from typing import Final, Self, final
 
 import trio
 
+from .say import CannotRun
+
 TAIL: Final = 30
 _LOOK: Final = 0.05
+_PORTS: Final = range(20_000, 30_000)
 # PR_SET_PDEATHSIG of prctl(2), which outlives execve; said by the child, for a parent with threads may not fork and go on
 _START: Final = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 
@@ -84,6 +89,35 @@ class Child:
     def tail(self) -> str:
         """The last lines of it."""
         return "\n".join(self.said().splitlines()[-TAIL:])
+
+
+def environment_of(home: Path, *folders: Path) -> dict[str, str]:
+    """With what a peer is run: nothing of the user's, and nothing is written but in `home`.
+
+    Args:
+        home: a folder; made if it is not there.
+        folders: where programs are found, before those of the system.
+    """
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": ":".join([*map(str, folders), "/usr/bin", "/bin"]),
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "NO_COLOR": "1",
+    }
+
+
+def free_port() -> int:
+    """A port on the loopback that nobody has, and that the system does not give to clients.
+
+    Raises:
+        CannotRun: there is none.
+    """
+    for port in random.sample(_PORTS, 100):
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise CannotRun(f"there is no free port between {_PORTS.start} and {_PORTS.stop}")
 
 
 def _below(process: int) -> Iterator[int]:
