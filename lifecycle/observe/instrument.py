@@ -12,8 +12,42 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.step import Step
 
 
+class Named(Protocol):
+    """What a connection and its events are called; the page says where that is found, under `trace`."""
+
+    @property
+    def number(self) -> int:
+        """Which connection of this process it is, counted from 1."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """The connection's name; its number, where the page does not say."""
+        ...
+
+    @property
+    def event(self) -> int | str | None:
+        """The id of the last event that came or went, of whatever dial."""
+        ...
+
+    @property
+    def came(self) -> tuple[int | str, int | str] | None:
+        """The ids of the first and the last event that came in this dial."""
+        ...
+
+    @property
+    def went(self) -> tuple[int | str, int | str] | None:
+        """The ids of the first and the last event that went in this dial."""
+        ...
+
+
 class Observed(Protocol):
     """What an instrument may look at; one a connection."""
+
+    @property
+    def ids(self) -> Named:
+        """What it and its events are called, in traces, logs and spans."""
+        ...
 
     @property
     def machine(self) -> Machine:

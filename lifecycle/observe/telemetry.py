@@ -58,7 +58,8 @@ class Telemetry(Instrument):
         """A connection begins."""
         machine, epoch = connection.machine, connection.epoch
         there = machine.phase != "none"
-        self._ways[connection] = Way(self._tracer, self._meters, machine.definition.name, wall - at, epoch, there=there)
+        page, ids = machine.definition.name, connection.ids
+        self._ways[connection] = Way(self._tracer, self._meters, page, ids, wall - at, epoch, there=there)
         self._meters.join(connection)
 
     def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[Effect, ...]) -> None:

@@ -4,10 +4,9 @@ Law: a line says what happened and never a secret. A file holds whole sessions, 
 put aside: each can be replayed alone. What it takes on disk is bounded.
 """
 
-import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -27,7 +26,7 @@ from lifecycle.machine.step import Step
 from .instrument import Instrument, Observed
 from .plain import hushed, plain, secrets_of, shallow, without_query
 
-VERSION: Final = 1
+VERSION: Final = 2
 MOST: Final = 64 * 1024 * 1024
 _DIGITS: Final = 6
 _REMEMBERED: Final = 16
@@ -37,11 +36,11 @@ log = logging.getLogger("lifecycle.trace")
 
 @attrs.define
 class _Session:
-    """One connection's; `moved` is what to add to its clock to have seconds since 1970."""
+    """One connection's; `moved` is what to add to its clock to have seconds since 1970, `last` when it last told."""
 
-    name: str
     moved: float
     guarded: bool
+    last: float = 0.0
     known: dict[Secret, None] = attrs.field(factory=dict)
 
     def secrets(self, machine: Machine) -> tuple[Secret, ...]:
@@ -64,42 +63,45 @@ class _Session:
         }
         date = datetime.fromtimestamp(at + self.moved, UTC).isoformat(timespec="milliseconds")
         about = {"page": page.name, "hash": page.hash, "parameters": parameters}
-        return {"trace": VERSION, "session": self.name, **about, "at": _short(at), "date": date}
+        return {"trace": VERSION, **self.line(connection, at), **about, "date": date}
+
+    def line(self, connection: Observed, at: float) -> dict[str, Any]:
+        """What every line says: whose it is, when, in which dial, and what has come and gone in that."""
+        self.last = at
+        ids, (came, went) = connection.ids, connection.traffic
+        row = {"session": ids.session, "connection": ids.number, "at": _short(at)}
+        row |= {"epoch": connection.epoch, "in": came, "out": went}
+        if ids.came is not None:
+            row["came"] = ids.came
+        if ids.went is not None:
+            row["went"] = ids.went
+        return row
 
 
 @final
 class Trace(Instrument):
     """A file of traces; one may serve many connections.
 
-    Lines: a header, `{"trace": 1, "session", "page", "hash", "parameters", "at", "date"}`, with `"from"` where a file
-    goes on; then a step each, `{"session", "at", "epoch", "cause", "event", "fields", "clauses", "states", "status",
-    "phase", "effects", "timers", "in", "out"}`, with `"refused": true` where the page did not take it; and besides
-    `{"kept"}`, `{"stale"}` and `{"end"}`.
+    Each line has `{"session", "connection", "at", "epoch", "in", "out"}`, with `"came"` and `"went"` where events have
+    ids. Lines: a header, `{"trace": 2, "page", "hash", "parameters", "date"}`, with `"from"` where a file goes on; then
+    a step each, `{"cause", "event", "fields", "clauses", "states", "status", "phase", "effects", "timers"}`, with
+    `"refused": true` where the page did not take it; and besides `{"kept"}`, `{"stale"}`, `{"slept"}` and `{"end"}`.
 
     Args:
         path: of the file. One that is there is put aside, as `<path>.1`.
         most: bytes. A longer file is put aside, and another begins; the one before that is lost.
-        session: what a session is called in each line: a text, or a function of the connection. By default they are
-            numbered.
 
     Raises:
         OSError: the file cannot be written.
         ValueError: there is no room.
     """
 
-    def __init__(
-        self,
-        path: str | PathLike[str],
-        *,
-        most: int = MOST,
-        session: str | Callable[[Observed], str] | None = None,
-    ) -> None:
+    def __init__(self, path: str | PathLike[str], *, most: int = MOST) -> None:
         if most < 1:
             raise ValueError(f"`most` must be at least 1 byte, not {most}")
         self.path = Path(path)
-        self._most, self._name = most, session
+        self._most = most
         self._sessions: dict[Observed, _Session] = {}
-        self._begun = 0
         self._open()
 
     def close(self) -> None:
@@ -119,19 +121,11 @@ class Trace(Instrument):
 
     def began(self, connection: Observed, at: float, wall: float) -> None:
         """A session begins."""
-        self._begun += 1
-        named = self._name(connection) if callable(self._name) else self._name
-        name = str(named or self._begun)
-        living = {session.name for session in self._sessions.values()}
-        if name in living:
-            name = next(each for number in itertools.count(2) if (each := f"{name} #{number}") not in living)
-        session = _Session(name, wall - at, _guarded(connection.machine.definition))
-        self._sessions[connection] = session
+        session = self._sessions[connection] = _Session(wall - at, _guarded(connection.machine.definition))
         self._write(session.header(connection, at))
 
     def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[Effect, ...]) -> None:
         """A step was taken."""
-        came, went = connection.traffic
         timers = {
             each.clock.name: plain(connection.length(each)) if isinstance(each, do.StartClock) else None
             for each in effects
@@ -140,8 +134,6 @@ class Trace(Instrument):
         row = self._row(connection, event, step.time) | {
             "clauses": step.clauses,
             "effects": [effect.word for effect, _ in connection.machine.trace[-1].effects],
-            "in": came,
-            "out": went,
         }
         self._write(row | ({"timers": timers} if timers else {}))
 
@@ -151,15 +143,15 @@ class Trace(Instrument):
 
     def stale(self, connection: Observed, event: Event, at: float) -> None:
         """An event came too late."""
-        session = self._sessions[connection]
-        self._write({"session": session.name, "at": _short(at), "stale": event.name, "cause": event.cause})
+        line = self._sessions[connection].line(connection, at)
+        self._write(line | {"stale": event.name, "cause": event.cause})
 
     def kept(self, connection: Observed, variable: str, at: float) -> None:
         """A message moved a variable."""
         session, machine = self._sessions[connection], connection.machine
         secrets = session.secrets(machine)
         kept = {variable: shallow(machine.names()[variable], secrets)}
-        self._write({"session": session.name, "at": _short(at), "kept": kept})
+        self._write(session.line(connection, at) | {"kept": kept})
 
     def ended(self, connection: Observed, at: float, failure: BaseException | None) -> None:
         """A session has ended."""
@@ -167,7 +159,7 @@ class Trace(Instrument):
         if session is None:
             return
         why = hushed(connection.why, session.secrets(connection.machine))
-        row = {"session": session.name, "at": _short(at), "end": connection.status, "why": why}
+        row = session.line(connection, at) | {"end": connection.status, "why": why}
         row["counters"] = attrs.asdict(connection.counters)
         self._write(row | ({"failure": type(failure).__name__} if failure is not None else {}))
 
@@ -175,21 +167,21 @@ class Trace(Instrument):
         session, machine = self._sessions[connection], connection.machine
         secrets = session.secrets(machine)
         words = hushed(event.words, secrets)
-        return {
-            "session": session.name,
-            "at": _short(at),
-            "epoch": connection.epoch,
+        return session.line(connection, at) | {
             "cause": event.cause,
             "event": event.name,
             "fields": {name: shallow(value, secrets) for name, value in event.fields.items()},
             "states": machine.states,
             "status": machine.status,
             "phase": machine.phase,
-        } | ({"words": words} if words else {})
+            **({"words": words} if words else {}),
+        }
 
     def slept(self, connection: Observed, seconds: float) -> None:
         """The connection's clock stood still: dates are later by that."""
-        self._sessions[connection].moved += seconds
+        session = self._sessions[connection]
+        session.moved += seconds
+        self._write(session.line(connection, session.last) | {"slept": _short(seconds)})
 
     # -- the file
 

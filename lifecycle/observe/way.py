@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
+from .instrument import Named
 from .meters import PAGE, STATUS, Meters
 
 Attributes = Mapping[str, AttributeValue]
@@ -73,6 +74,7 @@ class Way:
     Args:
         tracer, meters: to whom.
         page: its name.
+        ids: what it and its events are called; each span says it as it is at its beginning.
         moved: what to add to the connection's clock to have seconds since 1970.
         epoch: which dial it is in.
         there: whether there is a transport, role server.
@@ -86,6 +88,7 @@ class Way:
         "_before",
         "_dial",
         "_first",
+        "_ids",
         "_labels",
         "_meters",
         "_moved",
@@ -97,8 +100,10 @@ class Way:
         "there",
     )
 
-    def __init__(self, tracer: Tracer, meters: Meters, page: str, moved: float, epoch: int, *, there: bool) -> None:
-        self._tracer, self._meters, self._page, self._moved = tracer, meters, page, moved
+    def __init__(
+        self, tracer: Tracer, meters: Meters, page: str, ids: Named, moved: float, epoch: int, *, there: bool
+    ) -> None:
+        self._tracer, self._meters, self._page, self._ids, self._moved = tracer, meters, page, ids, moved
         self.epoch, self.there = epoch, there
         self._name = "accept" if there else "connect"
         self._labels: Attributes = {PAGE: page}
@@ -202,12 +207,16 @@ class Way:
         return NOWHERE if going is None else going.context
 
     def _go(self, name: str, at: float, parent: Context, about: Attributes) -> _Going:
+        names: dict[str, AttributeValue] = {PAGE: self._page, "lifecycle.session": self._ids.session}
+        names["lifecycle.epoch"] = self.epoch
+        if self._ids.event is not None:
+            names["lifecycle.event_id"] = self._ids.event
         links = [Link(self._first)] if self._first is not None and name != "dial" else []
         span = self._tracer.start_span(
             f"{name} {self._page}",
             parent,
             _KINDS.get(name, SpanKind.INTERNAL),
-            {PAGE: self._page, **about},
+            {**names, **about},
             links,
             self._date(at),
         )

@@ -54,7 +54,7 @@ def replay(lines: Iterable[str], pages: Definition | Sequence[Definition] = (), 
     """Let a machine take the steps of a trace; of several sessions, each has its own.
 
     Args:
-        lines: of a trace of version 1: a header, then one JSON object a step.
+        lines: of a trace of version 1 or 2: a header, then one JSON object a step.
         pages: the page; or pages of which each session takes the one that its header names, else the bundled one.
         name: what sentences call the file.
 

@@ -1,10 +1,13 @@
 """What connections have lived through, for people: a table, or a Mermaid sequence diagram.
 
-Law: one row, and one arrow, a step; nothing that a text holds can end a cell or a line.
+Law: one row, and one arrow, a step, and one for the events that came or went between two; an arrow that says `send` is
+where something went, any other where it came. Nothing that a text holds can end a cell or a line.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
+
+import attrs
 
 from lifecycle.definition.units import say_seconds
 from lifecycle.proof.sequence import FROM, OUTWARD, safe
@@ -13,14 +16,30 @@ from .merge import Told
 from .trace_lines import Line
 
 _HEAD = ("line", "at", "who", "dial", "what", "clauses", "then", "status", "does", "in", "out")
+_EVENTS: tuple[tuple[Literal["came", "went"], Literal["in", "out"]], ...] = (("came", "in"), ("went", "out"))
+
+
+@attrs.frozen
+class _Passed:
+    """What came, or went, since the line before of the same dial.
+
+    Attributes:
+        events: by their ids, in words; empty if none has one.
+        count: how many messages there were.
+    """
+
+    events: str
+    count: int
 
 
 def table(story: Sequence[Told]) -> str:
     """A story as a table in Markdown; times are since its first line."""
     names = _names(story)
-    rows = [_row(one, names, story[0].wall) for one in story if one.line.kind != "header"]
-    widths = [max(len(row[place]) for row in [_HEAD, *rows]) for place in range(len(_HEAD))]
-    lines = [_HEAD, tuple("-" * width for width in widths), *rows]
+    shown = [key for key, _ in _EVENTS if any(key in one.line.row for one in story)]
+    head = (*_HEAD, *shown)
+    rows = [_row(one, names, story[0].wall, shown) for one in story if one.line.kind != "header"]
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+    lines = [head, tuple("-" * width for width in widths), *rows]
     return "".join(f"| {' | '.join(map(str.ljust, row, widths))} |\n" for row in lines)
 
 
@@ -36,8 +55,8 @@ def sequence(story: Sequence[Told]) -> str:
     if len(sides) == 1:
         lines.append("    participant peer as network and peer")
     lines += ["    participant clock as clocks", "    participant calls as calls"]
-    for one in story:
-        lines += [f"    {line}" for line in _arrows(one, story[0].wall, alone=len(sides) == 1)]
+    for one, (came, went) in zip(story, _passed(story), strict=True):
+        lines += [f"    {line}" for line in _arrows(one, came, went, story[0].wall, alone=len(sides) == 1)]
     return "\n".join(lines) + "\n"
 
 
@@ -54,7 +73,7 @@ def _names(story: Iterable[Told]) -> Mapping[tuple[int, str], str]:
     }
 
 
-def _row(one: Told, names: Mapping[tuple[int, str], str], began: float) -> tuple[str, ...]:
+def _row(one: Told, names: Mapping[tuple[int, str], str], began: float, shown: Iterable[str]) -> tuple[str, ...]:
     row = one.line.row
     what, states = _what(one.line), " + ".join(row.get("states", ()))
     cells = (
@@ -69,6 +88,7 @@ def _row(one: Told, names: Mapping[tuple[int, str], str], began: float) -> tuple
         " ".join(row.get("effects", ())),
         row.get("in", ""),
         row.get("out", ""),
+        *(row[key][1] if key in row else "" for key in shown),
     )
     return tuple(str(cell).replace("|", "/").replace("\n", " ") for cell in cells)
 
@@ -80,28 +100,67 @@ def _what(line: Line) -> str:
             return "a message sets " + ", ".join(f"{name} = {value}" for name, value in row["kept"].items())
         case "stale":
             return f"{row['stale']} comes too late"
+        case "slept":
+            return f"this machine has slept for {say_seconds(row['slept'])}"
         case "end":
             return f"ends {row['end']}"
     if row["cause"] == "silence":
         return "the peer falls silent"
+    if row["cause"] == "start" and line.session:
+        return f"{row['event']} of {line.session}"
     said = f"{row['event']} ({row['words']})" if row.get("words") else row["event"]
     return f"{said}: refused" if row.get("refused") else said
 
 
-def _arrows(one: Told, began: float, *, alone: bool) -> Iterator[str]:
+def _passed(story: Iterable[Told]) -> Iterator[tuple[_Passed, _Passed]]:
+    """Line by line, what came and what went before it, or with it."""
+    rows: dict[tuple[int, str, int], Mapping[str, Any]] = {}
+    for one in story:
+        key, row = (one.side, one.line.session, one.line.epoch), one.line.row
+        before = rows.get(key, {})
+        came, went = (_since(before, row, what, number) for what, number in _EVENTS)
+        yield came, went
+        rows[key] = {**before, **row}
+
+
+def _since(before: Mapping[str, Any], row: Mapping[str, Any], what: str, number: str) -> _Passed:
+    count = row.get(number, 0) - before.get(number, 0)
+    ends, known = row.get(what), before.get(what)
+    if ends is None or not count or (known and known[1] == ends[1]):
+        return _Passed("", count)
+    first, last = (safe(str(each)) for each in ends)
+    if count == 1 or (not known and first == last):
+        return _Passed(f"event {last}", count)
+    return _Passed(f"events to {last}" if known else f"events {first} to {last}", count)
+
+
+def _arrows(one: Told, came: _Passed, went: _Passed, began: float, *, alone: bool) -> Iterator[str]:
     line, row = one.line, one.line.row
     me, other = ("page", "peer" if alone else "server") if one.side == 0 else ("server", "page")
     at = say_seconds(round(max(0.0, one.wall - began), 3))
-    if line.kind != "step" or row["cause"] in ("start", "silence"):
+    step = line.kind == "step" and row["cause"] not in ("start", "silence")
+    sends = row.get("effects", []).count("send")
+    own = step and row["cause"] == "message" and came.count == 1
+    if came.events and not own:
+        yield f"{other}->>{me}: {at}: {came.events}"
+    if went.events and went.count > sends:
+        # when they went is not known, only that it was before this; where the peer tells, too, it shows the arrows
+        yield f"Note over {me}: {at}: has sent {went.events}" if one.peer else f"{me}->>{other}: send ({went.events})"
+    if not step:
         if line.kind != "header":
             yield f"Note over {me}: {at}: {safe(_what(line))}"
         return
-    yield _arrow(row, me, other, at)
+    yield _arrow(row, me, other, at) + _beside(came.events if own else "")
+    said = {"open": f"dial {line.epoch}" if line.epoch else "", "send": went.events if went.count == sends else ""}
     for word in row.get("effects", ()):
         if word in OUTWARD:
-            yield f"{me}->>{other}: {word}"
+            yield f"{me}->>{other}: {word}{_beside(said.get(word, ''))}"
     state = " + ".join(row["states"]) or "the end"
     yield f"Note over {me}: {safe(f'refused in {state}' if row.get('refused') else state)}"
+
+
+def _beside(said: str) -> str:
+    return f" ({said})" if said else ""
 
 
 def _arrow(row: Mapping[str, Any], me: str, other: str, at: str) -> str:

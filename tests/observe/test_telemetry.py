@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,19 +123,48 @@ async def test_each_way_to_ready_is_a_span_and_each_dial_in_it(collector):
     assert seconds(connect[0]) == pytest.approx(reached, abs=1e-3)
     assert dials[2].end_time == connect[0].end_time
     assert (reconnect[0].start_time - connect[0].end_time) / 1e9 == pytest.approx(3600, abs=1e-3)
-    assert connect[0].attributes == {
-        "lifecycle.page": "websocket",
+    names = {"lifecycle.page": "websocket", "lifecycle.session": connection.about["session"]}
+    assert connect[0].attributes == names | {
+        "lifecycle.epoch": 0,
         "lifecycle.cause": "connect",
         "lifecycle.dials": 3,
     }
-    assert reconnect[0].attributes == {
-        "lifecycle.page": "websocket",
+    assert reconnect[0].attributes == names | {
+        "lifecycle.epoch": 3,
         "lifecycle.cause": "lost.network",
         "lifecycle.code": "eof",
         "lifecycle.why": "eof: the peer ended the connection without a close frame",
         "lifecycle.dials": 1,
     }
     assert {span.status.status_code for span in (*connect, *reconnect)} == {StatusCode.UNSET}
+
+
+async def test_spans_say_the_names_that_traces_and_logs_say(collector):
+    """Session, dial, and the last event before it, by the page's words."""
+
+    class News:
+        async def tell(self, *, after):
+            yield {"type": "news", "number": int(after) + 1}
+
+    examples = Path(__file__).parents[2] / "docs" / "examples"
+    async with Peer(examples / "desk.yaml", calls=News(), instruments=[collector.telemetry]) as peer:
+        options = {"transport": peer.dialer, "instruments": [collector.telemetry]}
+        async with lifecycle.open(examples / "reader.yaml", url="ws://desk.test", topic="sea", **options) as reader:
+            assert await anext(reader) == 1
+            peer.link.drop()
+            while await anext(reader) != 2:
+                pass
+    spans = collector.spans()
+    assert {span.attributes["lifecycle.session"] for span in spans} == {"sea"}
+    told = [
+        (span.name, span.attributes["lifecycle.epoch"], span.attributes.get("lifecycle.event_id")) for span in spans
+    ]
+    assert sorted(told) == [
+        ("connect reader", 0, None),
+        ("dial reader", 1, None),
+        ("dial reader", 2, 1),
+        ("reconnect reader", 1, 1),
+    ]
 
 
 async def test_a_dial_says_where_it_went_and_how_it_failed(collector):
@@ -146,6 +176,7 @@ async def test_a_dial_says_where_it_went_and_how_it_failed(collector):
     refused, made = collector.spans("dial")
     about = {
         "lifecycle.page": "websocket",
+        "lifecycle.session": connection.about["session"],
         "network.protocol.name": "websocket",
         "server.address": "peer.test",
         "server.port": 8080,
@@ -302,6 +333,8 @@ async def test_a_connection_that_fails_when_it_was_ready_has_a_span_for_that(col
     assert (seconds(fail), fail.parent, len(fail.links)) == (0, None, 1)
     assert fail.attributes == {
         "lifecycle.page": "websocket",
+        "lifecycle.session": connection.about["session"],
+        "lifecycle.epoch": 1,
         "error.type": "refused.policy",
         "lifecycle.code": "1008",
     }

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import trio
 
 import lifecycle
 from lifecycle.definition.literal import Secret
-from lifecycle.definition.read import read_text
+from lifecycle.definition.read import read, read_text
+from lifecycle.machine.events import Event
 from lifecycle.observe import Trace
 from lifecycle.observe.plain import hushed, plain
 from lifecycle.testing import replays
@@ -99,17 +101,18 @@ async def test_every_step_says_what_it_was(tmp_path):
     """Event, cause, clauses, states, effects, and the clocks that start and stop with it."""
     file = tmp_path / "one.jsonl"
     async with Peer() as peer:
-        with Trace(file, session="me") as trace:
+        with Trace(file) as trace:
             async with lifecycle.open("websocket", url=URL, instruments=[trace], transport=peer.dialer) as connection:
                 await connection.ready()
+                session = connection.about["session"]
     header, start, connect, opened = rows(file)[:4]
     assert header["parameters"]["url"] == "ws://peer.test/chat?…"
-    assert (header["trace"], header["session"], header["page"]) == (1, "me", "websocket")
+    assert (header["trace"], header["page"], header["connection"]) == (2, "websocket", int(session))
     assert (start["cause"], start["event"], start["states"]) == ("start", "@start", ["idle"])
     assert (connect["clauses"], connect["effects"], connect["phase"]) == (["WS7"], ["open"], "dialing")
     assert connect["timers"] == {"timer.online.dialing.connect_timeout": 10.0}
     assert opened["timers"]["timer.online.dialing.connect_timeout"] is None
-    assert {row["session"] for row in rows(file)} == {"me"}
+    assert {row["session"] for row in rows(file)} == {session}
 
 
 class Calls:
@@ -301,17 +304,78 @@ async def test_half_a_character_spoils_nothing(tmp_path):
     assert rows(tmp_path / "odd.jsonl")[-1]["end"] == "closed"
 
 
-async def test_living_sessions_have_names_of_their_own(tmp_path):
-    """Two at once of one name could not be told apart."""
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+class News:
+    """What the desk tells: every news of a topic, ten a second."""
+
+    async def tell(self, *, after):
+        for number in range(int(after) + 1, 1000):
+            yield {"type": "news", "number": number}
+            await trio.sleep(0.1)
+
+
+def reader(peer: Peer, trace: Trace, topic: str = "weather") -> lifecycle.Connection:
+    """A reader of the desk."""
+    options = {"instruments": [trace], "transport": peer.dialer}
+    return lifecycle.open(EXAMPLES / "reader.yaml", url="ws://desk.test", topic=topic, **options)
+
+
+async def test_every_line_says_whose_it_is_and_where_it_stands(tmp_path):
+    """Session, connection, dial, how many messages came and went, and which events: on both sides, whatever it tells."""
+    mine, theirs = tmp_path / "reader.jsonl", tmp_path / "desk.jsonl"
+    with Trace(mine, most=8_000) as one, Trace(theirs) as other:
+        async with Peer(EXAMPLES / "desk.yaml", calls=News(), instruments=[other]) as peer, reader(peer, one) as client:
+            assert [await anext(client) for _ in range(40)] == list(range(1, 41))
+            peer.link.drop()
+            while await anext(client) != 75:
+                pass
+            client._driver.dispatch(Event("lost", cause="end", token=999))  # of a dial that is gone
+            client._driver.slept(60)
+    told = [*rows(tmp_path / "reader.jsonl.1"), *rows(mine), *rows(theirs)]
+    kinds = {next((key for key in ("trace", "kept", "stale", "slept", "end") if key in row), "step") for row in told}
+    assert kinds == {"trace", "step", "kept", "stale", "slept", "end"}
+    assert {row["session"] for row in told} == {"weather"}
+    assert all(type(row[key]) is int for row in told for key in ("connection", "epoch", "in", "out"))
+    for row in told:
+        if "kept" in row:
+            assert row["came"][1] == row["kept"]["cursor"]
+    assert [row["went"] for row in rows(theirs) if "end" in row] == [[1, 40], [41, 75]]
+    gone_on = rows(mine)[0]
+    assert gone_on["from"]["states"]
+    assert gone_on["came"][1] == gone_on["from"]["variables"]["cursor"]
+    replays(mine, EXAMPLES / "reader.yaml")
+    replays(tmp_path / "reader.jsonl.1", EXAMPLES / "reader.yaml")
+    replays(theirs, EXAMPLES / "desk.yaml")
+
+
+async def test_two_connections_of_one_name_are_two(tmp_path):
+    """A session is what the page says; which connection it is, each line says besides."""
     file = tmp_path / "two.jsonl"
-    async with Peer() as peer:
-        with Trace(file, session="me") as trace:
-            options = {"url": URL, "instruments": [trace], "transport": peer.dialer}
-            async with lifecycle.open("websocket", **options) as one, lifecycle.open("websocket", **options) as other:
+    async with Peer(EXAMPLES / "desk.yaml", calls=News()) as peer:
+        with Trace(file) as trace:
+            async with reader(peer, trace) as one, reader(peer, trace) as other:
                 await one.ready()
                 await other.ready()
-    replays(file)
-    assert {row["session"] for row in rows(file)} == {"me", "me #2"}
+    assert {row["session"] for row in rows(file)} == {"weather"}
+    assert len({row["connection"] for row in rows(file)}) == 2
+    done = replay(file.read_text().split("\n"), read(EXAMPLES / "reader.yaml"))
+    assert (done.difference, done.sessions) == (None, 2)
+
+
+async def test_a_name_that_tells_nothing_is_a_number(tmp_path):
+    """An empty one; and one of a stranger that is no name, but a story."""
+    file = tmp_path / "desk.jsonl"
+    with Trace(file) as trace:
+        async with Peer(EXAMPLES / "desk.yaml", calls=News(), instruments=[trace]) as peer:
+            for query in ("", "?topic=", "?topic=" + 201 * "x", "?topic=a%0Ab"):
+                options = {"transport": peer.dialer}
+                async with lifecycle.open("websocket", url=f"ws://desk.test/{query}", **options) as client:
+                    await client.ready()
+    headers = [row for row in rows(file) if "trace" in row]
+    assert [row["session"] == str(row["connection"]) for row in headers] == [True, True, True, False]
+    assert headers[3]["session"] == "a?b"
 
 
 async def test_a_trace_that_fails_keeps_nothing_of_its_connections(tmp_path):

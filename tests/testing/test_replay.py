@@ -25,6 +25,7 @@ def step(cause, event, states, status, phase, **more):
     return {"at": 0, "cause": cause, "event": event, "states": states, "status": status, "phase": phase, **more}
 
 
+WHOLE = {"session": "a", "connection": 1, "epoch": 0, "in": 0, "out": 0}
 STORY = [
     {**HEADER, "law": "no-silent-wait", "what": "only an example"},
     step("start", "@start", ["idle"], "idle", "none", fields={}, clauses=[], effects=[]),
@@ -122,13 +123,38 @@ def test_a_trace_of_another_version_is_told_and_taken():
     assert str(caught.value).endswith("; the trace is of another version of `websocket`")
 
 
+def test_both_versions_are_read():
+    """A made-up way says of no step whose it is; a trace of connections says it on each line, or is refused."""
+    whole = [{**row, **WHOLE, **({"trace": 2} if "trace" in row else {})} for row in STORY]
+    assert replay(lines(whole)).steps == replay(lines(STORY)).steps == 10
+    for key in WHOLE:
+        with pytest.raises(BadTrace) as caught:
+            replay(lines([*whole[:2], {name: value for name, value in whole[2].items() if name != key}]))
+        assert str(caught.value) == f"trace:3: `{key}` is missing"
+    with pytest.raises(BadTrace) as caught:
+        replay(lines([*whole[:2], {**whole[2], "connection": 2}]))
+    assert str(caught.value) == "trace:3: the session `a` has no header before this"
+
+
+def test_sleep_is_no_step():
+    """The machine that was asleep did nothing."""
+    found = replay(lines([*STORY[:3], {"at": 1, "slept": 60.0}, *STORY[3:]]))
+    assert (found.difference, found.steps) == (None, 10)
+
+
 @pytest.mark.parametrize(
     ("number", "line", "sentence"),
     [
         (1, "{", "this is no JSON: "),
         (1, "[]", "expected an object, found []"),
         (1, "{}", "`trace`, `page`, `hash`, `parameters` is missing"),
-        (1, json.dumps({**HEADER, "trace": 2}), "a trace of version 2; this reads version 1"),
+        (1, json.dumps({**HEADER, "trace": 3}), "a trace of version 3; this reads 1 and 2"),
+        (1, json.dumps({**HEADER, "trace": 2, "session": "a"}), "`connection`, `epoch`, `in`, `out` is missing"),
+        (1, json.dumps({**WHOLE, **HEADER, "trace": 2, "epoch": "1"}), '`epoch` is a whole number, found "1"'),
+        (1, json.dumps({**WHOLE, **HEADER, "trace": 2, "came": [1]}), "`came` is two ids, the first and the last, found [1]"),
+        (1, json.dumps({**WHOLE, **HEADER, "trace": 2, "went": [1, True]}), "`went` is two ids, the first and the last, found [1, true]"),
+        (1, json.dumps({**WHOLE, **HEADER, "trace": 2, "went": "ab"}), '`went` is two ids, the first and the last, found "ab"'),
+        (2, json.dumps({"session": "a", "slept": "long"}), '`slept` is a number of seconds, found "long"'),
         (1, json.dumps({**HEADER, "page": "../secret.yaml"}), "no bundled page is called `../secret.yaml`: say which page it is of"),
         (1, json.dumps({**HEADER, "law": 1}), "`law` is a text, found 1"),
         (1, json.dumps({**HEADER, "trace": True}), "`trace` is a number, found true"),
