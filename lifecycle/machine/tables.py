@@ -15,9 +15,8 @@ _tables: WeakValueDictionary[str, Table] = WeakValueDictionary()
 
 def table_of(definition: Definition) -> Table:
     """The table of a page."""
-    key = (
-        f"{definition.hash} {definition.trace}"  # what things are called is not in the hash, and read from the table's
-    )
+    # what things are called is not in the hash, and yet each connection reads it there
+    key = f"{definition.hash} {definition.trace}"
     table = _tables.get(key)
     if table is None:
         table = _tables[key] = Table(definition)

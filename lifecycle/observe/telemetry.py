@@ -59,7 +59,7 @@ class Telemetry(Instrument):
         machine, epoch = connection.machine, connection.epoch
         there = machine.phase != "none"
         page, ids = machine.definition.name, connection.ids
-        self._ways[connection] = Way(self._tracer, self._meters, page, ids, wall - at, epoch, there=there)
+        self._ways[connection] = Way(self._tracer, self._meters, page, ids, wall - at, epoch=epoch, there=there)
         self._meters.join(connection)
 
     def stepped(self, connection: Observed, step: Step, event: Event, effects: tuple[Effect, ...]) -> None:

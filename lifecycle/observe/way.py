@@ -101,7 +101,7 @@ class Way:
     )
 
     def __init__(
-        self, tracer: Tracer, meters: Meters, page: str, ids: Named, moved: float, epoch: int, *, there: bool
+        self, tracer: Tracer, meters: Meters, page: str, ids: Named, moved: float, *, epoch: int, there: bool
     ) -> None:
         self._tracer, self._meters, self._page, self._ids, self._moved = tracer, meters, page, ids, moved
         self.epoch, self.there = epoch, there

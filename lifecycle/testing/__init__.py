@@ -5,7 +5,7 @@ run             an async function under a clock that jumps                      
 Proxy, Fault, Schedule, read_schedule     a broken network, by a script            proxy, proxy_*, schedule
 Puppet          a machine without a driver: the test says what happens             puppet
 state_machine   of a page, for Hypothesis: whatever can happen, in any order       stateful
-replays         asserts that a machine takes all steps of a trace                  replay, trace_lines, merge, belong, story
+replays         asserts that a machine takes all steps of a trace                  replay, merge, belong, story
 coverage        pytest --lifecycle-coverage: which clauses the tests exercise      coverage, plugin
 simulate        the real driver in a world that a seed makes up; many, and herds   simulate, vectors
 demo            `lifecycle demo`: a connection, a real server, and faults          demo, demo_*

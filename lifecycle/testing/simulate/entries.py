@@ -33,6 +33,8 @@ _STORM: Final = (60.0, 300.0)
 """Seconds."""
 _CALMS: Final = ((10.0, 200.0), (200.0, 1500.0))
 """Seconds: short ones, and those in which the longest clocks of a page run out undisturbed."""
+_MOST_PICK: Final = 0.999_999
+"""Rounded up, a number below 1 would be 1, which is behind the last of what there is."""
 _PATIENT: Final = 0.5
 _SAID: Final[dict[str, str]] = {
     "say": "the peer says something",
@@ -123,22 +125,26 @@ def _kinds(page: Definition) -> dict[What, float]:
     return kinds
 
 
+def _pick(dice: random.Random) -> float:
+    return min(round(dice.random(), 6), _MOST_PICK)
+
+
 def _plain(dice: random.Random, at: float, what: What) -> Entry:
-    return Entry(at=at, what=what, pick=round(dice.random(), 6))
+    return Entry(at=at, what=what, pick=_pick(dice))
 
 
 def _impatient(dice: random.Random, at: float, what: What) -> Entry:
     patience = 0.0 if dice.random() < _PATIENT else round(dice.expovariate(0.3), 3)
-    return Entry(at=at, what=what, pick=round(dice.random(), 6), lasts=patience)
+    return Entry(at=at, what=what, pick=_pick(dice), lasts=patience)
 
 
 def _lasting(dice: random.Random, at: float, what: What) -> Entry:
-    return Entry(at=at, what=what, pick=round(dice.random(), 6), lasts=round(dice.uniform(1, 40), 3))
+    return Entry(at=at, what=what, pick=_pick(dice), lasts=round(dice.uniform(1, 40), 3))
 
 
 def _fault(dice: random.Random, at: float, what: What) -> Entry:
     kind = dice.choice(list(_FAULTS))
-    return Entry(at=at, what=what, pick=round(dice.random(), 6), fault=_FAULTS[kind](dice, at))
+    return Entry(at=at, what=what, pick=_pick(dice), fault=_FAULTS[kind](dice, at))
 
 
 def _lasts(dice: random.Random, most: float) -> float:

@@ -1,5 +1,6 @@
 """One run: what a seed decides, what is told when something breaks, and how it is made short."""
 
+import random
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from lifecycle.cli.simulate import simulate
 from lifecycle.testing.schedule import Fault
 from lifecycle.testing.simulate import Result, generate, run_seed, scene_of, shortest, simulate_page
-from lifecycle.testing.simulate.entries import kept
+from lifecycle.testing.simulate.entries import _plain, kept
 from lifecycle.testing.simulate.run import command
 
 from .mutants import MUTANTS
@@ -25,6 +26,16 @@ DIGEST = (
 def lived(seed: int, hours: float = HOURS) -> Result:
     """One seed of `websocket`."""
     return run_seed(WEBSOCKET, seed, generate(WEBSOCKET.page, seed, hours), hours)
+
+
+def test_a_choice_is_always_one_of_those_that_there_are() -> None:
+    """A number that is all but 1 does not choose what stands behind the last one."""
+
+    class Dice(random.Random):
+        def random(self) -> float:
+            return 1 - 2**-53
+
+    assert _plain(Dice(), 0.0, "wish").pick < 1
 
 
 def test_a_seed_decides_everything() -> None:
