@@ -13,6 +13,7 @@ from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import VERSION as LANGUAGE
 from lifecycle.definition.expression import is_number
 from lifecycle.definition.literal import Secret
+from lifecycle.definition.sources import covers
 from lifecycle.machine.path import Path, Row, Running
 from lifecycle.machine.phase import Phase, after_fact
 from lifecycle.machine.plan import START
@@ -50,7 +51,14 @@ def vectors(graphs: Sequence[Graph]) -> dict[str, Any]:
     definition = graphs[0].world.whole
     chosen = sorted(_cover(list(_candidates(graphs))), key=lambda each: (each.depth, graphs.index(each.graph)))
     missing = {("clause", clause.state, name) for name, clause in definition.clauses.items()}
-    missing |= {("ignore", state.path, family) for state in definition.states.values() for family in state.ignore}
+    # what a page lets pass is told by its hosts
+    told = [event for event, kind in definition.sources.items() if kind != "left"]
+    missing |= {
+        ("ignore", state.path, family)
+        for state in definition.states.values()
+        for family in state.ignore
+        if any(covers(family, event) for event in told)
+    }
     missing -= {shown for each in chosen for shown in each.shown}
     return {
         "conformance": VERSION,

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-SYSTEMS: Final = {"openclaw-gateway": "openclaw", "openhands-conversation": "openhands"}
-"""Pages whose calls are here; each folder is called as its extra, and has `calls`, which makes them from texts."""
+SYSTEMS: Final = {
+    "openclaw-gateway": ("openclaw", "calls"),
+    "openhands-conversation": ("openhands", "calls"),
+    "openhands-agent-server": ("openhands", "agent_server_calls"),
+}
+"""Pages whose calls are here: the folder of each, and what in it makes them from texts."""
 
 
 def maker(page: str) -> Callable[..., Any] | None:
@@ -18,8 +22,8 @@ def maker(page: str) -> Callable[..., Any] | None:
     Raises:
         ModuleNotFoundError: the extra of the system is not installed.
     """
-    folder = SYSTEMS.get(page)
-    if folder is None:
+    if page not in SYSTEMS:
         return None
-    made: Callable[..., Any] = import_module(f"{__name__}.{folder}").calls
+    folder, name = SYSTEMS[page]
+    made: Callable[..., Any] = getattr(import_module(f"{__name__}.{folder}"), name)
     return made

@@ -1,6 +1,7 @@
 """The how-to about conversations is true: its server runs in a process of its own, is killed, and loses nothing."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from .derive import ROOT
 PAGE = (ROOT / "docs/howto/serve-openhands-conversations.md").read_text(encoding="utf-8")
 PROGRAM = ROOT / "docs/examples/conversations_server.py"
 STORE = ROOT / "docs/examples/sqlite_event_store.py"
+BESIDE = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+"""The program's store lies beside it, where Python looks unless it is told not to."""
 
 
 class Calls:
@@ -36,7 +39,7 @@ class Calls:
 async def running(folder, port=0):
     """The program in a process of its own, which is killed at the end; its port."""
     command = [sys.executable, str(PROGRAM), str(folder / "events.db"), str(port)]
-    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=BESIDE)
     try:
         async with process.stdout:
             said = b""

@@ -1,6 +1,8 @@
 """What is played, and how it is told."""
 
 import json
+import logging
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -19,6 +21,15 @@ async def _nothing(_: object) -> None:
 
 CASE = Case("silent", "What happens", "lost.silent ready", Range(2, None), _nothing)
 TOLD = Case("told", "What is delivered", "ready", times(1), _nothing, delivers="said")
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """The command silences our logger, but not the tests that come after it."""
+    log = logging.getLogger("lifecycle")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 def test_names_are_unique() -> None:

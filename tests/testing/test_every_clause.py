@@ -185,16 +185,25 @@ def a_client_of_a_conversation_is_asked_for_a_sign_of_life():
 
 def a_conversation_is_met():
     """It runs, lets us in, and is well for a while."""
-    page = Puppet("openhands-conversation", conversation_id="c")
-    page.start()
-    page.tell("connect")
-    page.end_call("preparing")
-    page.happen("opened")
-    page.happen("message", "greeted")
-    page.happen("message", "joined")
-    assert page.status == "ready"
-    page.run_out("proven_after")
-    assert page.clauses == ("OV6",)
+    for end in ("proven_after", "pings.listening", "close_timeout", "join_timeout", "left", "closed"):
+        page = Puppet("openhands-conversation", conversation_id="c")
+        page.start()
+        page.tell("connect")
+        page.end_call("preparing")
+        page.happen("opened")
+        page.happen("message", "greeted")
+        page.happen("message", "pinged")
+        if end not in ("join_timeout", "left"):
+            page.happen("message", "joined")
+            page.happen("message", "pinged")
+            assert page.status == "ready"
+        if end in ("close_timeout", "left", "closed"):
+            page.tell("disconnect")
+        if end in ("left", "closed"):
+            page.happen("closed")
+        else:
+            page.run_out(end)
+        assert page.ended == (end in ("close_timeout", "left", "closed"))
 
 
 def follow(page):

@@ -3,6 +3,7 @@
 Law: serving needs the extra `socketio`, importing does not. Everything public is named here.
 """
 
+from .agent_server_calls import AgentServerCalls, Key, agent_server_calls
 from .auth_error import (
     SENTENCES,
     AuthError,
@@ -27,6 +28,7 @@ __all__ = [
     "REFUSALS",
     "SENTENCES",
     "Agent",
+    "AgentServerCalls",
     "AuthError",
     "BearerToken",
     "Conversation",
@@ -39,6 +41,7 @@ __all__ = [
     "EventStore",
     "Expired",
     "JoiningCalls",
+    "Key",
     "MemoryEventStore",
     "NoCredentials",
     "Request",
@@ -46,6 +49,7 @@ __all__ = [
     "TermsNotAccepted",
     "Validate",
     "action",
+    "agent_server_calls",
     "calls",
     "open_conversation",
     "serve_conversations",

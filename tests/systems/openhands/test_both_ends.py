@@ -6,8 +6,10 @@ import pytest
 import trio
 
 from lifecycle.errors import CallFailed, ConnectionFailed, LifecycleError
+from lifecycle.systems import maker
 from lifecycle.systems.openhands import (
     SENTENCES,
+    AgentServerCalls,
     Conversations,
     Expired,
     JoiningCalls,
@@ -229,3 +231,16 @@ async def test_without_functions_a_conversation_runs_and_nothing_is_fetched():
     assert await calls.until_running(conversation="c") is None
     with pytest.raises(CallFailed, match="no other credentials"):
         await calls.fresh_credentials()
+
+
+async def test_a_key_of_an_agent_server_is_fetched_or_there_is_none():
+    """Whoever gets keys is asked for one, which is a secret then; the command line knows of none."""
+
+    async def key():
+        return "fresh"
+
+    fresh = await AgentServerCalls(key).fresh_credentials()
+    assert (fresh, "fresh" in repr(fresh)) == ({"key": "fresh"}, False)
+    with pytest.raises(CallFailed, match="no other key is known"):
+        await maker("openhands-agent-server")().fresh_credentials()
+    assert isinstance(maker("openhands-conversation")(), JoiningCalls)
