@@ -140,7 +140,7 @@ class Party:
         # after our own close, messages are still delivered, and nothing else
         if event is None or at.phase == "closing":
             return (Turn(kept),)
-        unknown = {name: Field() for name, value in fields.items() if value == UNKNOWN or isinstance(value, dict | list)}
+        unknown = {name: Field() for name, each in fields.items() if each == UNKNOWN or isinstance(each, dict | list)}
         known = tuple((name, _plain(value)) for name, value in fields.items() if name not in unknown)
         return self._reactions(kept, event, "message", known, unknown) or (Turn(kept),)
 
