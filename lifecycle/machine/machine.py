@@ -52,6 +52,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "flag": lambda value: isinstance(value, bool),
     "number": is_number,
     "duration": is_number,
+    "object": lambda _: True,
 }
 
 
@@ -248,7 +249,7 @@ class Machine:
         if value is None or (highest and not (is_number(value) and (not is_number(old) or value > old))):
             return
         variable = self.definition.variables[name]
-        if variable.kind == "kept" and (fits := _SHAPES.get(variable.initial)) is not None and not fits(value):
+        if variable.kind == "kept" and not _SHAPES[variable.initial](value):
             return
         self.variables = (*self.variables[:index], self._stored(name, value), *self.variables[index + 1 :])
 

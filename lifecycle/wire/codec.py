@@ -103,6 +103,11 @@ def length(message: Written) -> int:
     return len(message) if isinstance(message, bytes) else sum(map(length, message))
 
 
+def parts(message: Written) -> tuple[Message, ...]:
+    """The messages of WebSocket in which a value leaves, in their order."""
+    return message if isinstance(message, tuple) else (message,)
+
+
 def is_utf8(text: str) -> bool:
     """Whether a text can be sent: it holds no half of a character."""
     try:

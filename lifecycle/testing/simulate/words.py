@@ -13,7 +13,7 @@ import attrs
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
 from lifecycle.definition.page import Codes
-from lifecycle.wire.codec import PARTIAL, Message, Undecodable, Written, encoder, reader
+from lifecycle.wire.codec import PARTIAL, Message, Undecodable, Written, encoder, parts, reader
 from lifecycle.wire.dial_request import DEFAULT_LIMIT
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, ErrorWord, HttpEnding
 from lifecycle.wire.pick import find
@@ -53,7 +53,7 @@ class Said:
     @property
     def messages(self) -> tuple[Message, ...]:
         """It as it goes over the wire, in one message or in several."""
-        return self.data if isinstance(self.data, tuple) else (self.data,)
+        return parts(self.data)
 
 
 class Words:
@@ -155,7 +155,7 @@ class Words:
 
     def _decoded(self, data: Written) -> Any:
         client, value = reader(self.codec, self._limit), PARTIAL
-        for message in data if isinstance(data, tuple) else (data,):
+        for message in parts(data):
             value = client.decode(message)
         return value
 

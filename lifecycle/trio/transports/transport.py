@@ -9,7 +9,7 @@ import abc
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from lifecycle.wire.codec import Written
+from lifecycle.wire.codec import Written, parts
 from lifecycle.wire.ending import Ending
 from lifecycle.wire.upgrade import Upgrade
 
@@ -148,11 +148,8 @@ def transmit(transport: Transport, message: Written) -> None:
     Raises:
         trio.BrokenResourceError: the connection has ended, maybe in the middle, or goodbye was said.
     """
-    if isinstance(message, tuple):
-        for part in message:
-            transport.send(part)
-    else:
-        transport.send(message)
+    for part in parts(message):
+        transport.send(part)
 
 
 def check_ping(payload: bytes) -> None:
