@@ -10,7 +10,7 @@ from typing import Final, final
 from lifecycle.trio.interrupts import ki_protected
 from lifecycle.trio.parking import Parking
 
-from .event import Event, checked
+from .event import Event
 from .event_store import EventStore
 
 BATCH: Final = 128
@@ -41,13 +41,13 @@ class EventLog:
     async def append(self, event: Event) -> Event:
         """Add an event; without a `timestamp` it gets one.
 
-        Returns:
-            The event with its id.
+        Args:
+            event: one that `checked` has let through.
 
-        Raises:
-            TypeError, ValueError: JSON has no way to write it. What the store raises is raised as it is.
+        Returns:
+            The event with its id. What the store raises is raised as it is.
         """
-        stamped = {"timestamp": datetime.now(UTC).isoformat(), **checked(event)}
+        stamped = {"timestamp": datetime.now(UTC).isoformat(), **event}
         try:
             written = await self._store.append(self.conversation, stamped)
             self.latest = max(self.latest, written["id"])
