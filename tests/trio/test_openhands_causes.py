@@ -7,20 +7,10 @@ import lifecycle
 from lifecycle.definition.read import read
 from lifecycle.testing import Peer
 
+from . import raw_socketio
+
 PAGE = read("openhands-conversation")
-RAW = """
-lifecycle: 1
-page: raw
-title: A server that says what its test says
-role: server
-hears: {disconnect: {}}
-causes: [{otherwise: true, is: lost}]
-messages: {codec: socketio}
-states:
-  up: {status: ready, rest: true, clauses: {RW1: {on: [lost, disconnect], to: over}}}
-  over: {status: closed, final: done}
-"""
-OPEN = {"packet": "open", "sid": "e", "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000, "maxPayload": 1000}
+OPEN = {**raw_socketio.OPEN, "pingInterval": 25000, "pingTimeout": 20000}
 FAILS, STAYS, WAITS, ASKS = "failed", "ready", "waiting", "authenticating"
 
 
@@ -38,7 +28,7 @@ class Calls:
 def raw(tmp_path):
     """A peer that says nothing by itself."""
     page = tmp_path / "raw.yaml"
-    page.write_text(RAW)
+    page.write_text(raw_socketio.RAW)
     return page
 
 
