@@ -7,11 +7,12 @@ ConnectionFailed, ConnectionEnded       it will not become ready by itself
 NotSent, MaybeDelivered                 what became of a message
 NoRequests, RequestFailed, RequestUnsupported, RequestTimeout     what became of a request
 CallFailed                       raised by the embedder's own calls
+AllFailed                        no provider of several could serve
 CannotListen                     a server's port is not to be had
 DriverFailed                     a fault of ours
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -239,13 +240,38 @@ class CallFailed(LifecycleError):
     Attributes:
         code: for the page's guards.
         message: for people.
+        status: of HTTP, if it was a server that refused.
+        retry_after: the pause that the server asks for, in seconds.
     """
 
     side = "caller"
 
-    def __init__(self, code: str, message: str = "") -> None:
+    def __init__(
+        self, code: str, message: str = "", *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(code, message)
-        self.code, self.message = code, message
+        self.code, self.message, self.status, self.retry_after = code, message, status, retry_after
+
+
+class AllFailed(LifecycleError):
+    """No provider of several could serve a request. The error of the one that was asked last is `__cause__`.
+
+    Attributes:
+        failures: by the name of each that was asked, what it has raised; in the order in which they were asked.
+        skipped: the names of those that were not asked, because they are unavailable.
+        seconds: how long it took.
+    """
+
+    side = "peer"
+
+    def __init__(self, failures: Mapping[str, Exception], skipped: Iterable[str], seconds: float) -> None:
+        self.failures, self.skipped, self.seconds = dict(failures), tuple(skipped), seconds
+        super().__init__(self.failures, self.skipped, seconds)
+
+    def __str__(self) -> str:
+        asked = [f"{name}: {type(error).__name__}" for name, error in self.failures.items()]
+        told = [*asked, *(f"{name}: unavailable, and not asked" for name in self.skipped)]
+        return f"no provider could serve, after {self.seconds:.1f} s ({', '.join(told)})"
 
 
 class DriverFailed(LifecycleError):

@@ -207,6 +207,8 @@ class Definition:
 
 
 _EXPLAINING = {"at", "title", "about", "help", "say", "origins", "used", "trace"}
+_LATER = {"endpoint"}
+"""Keys that came later: a page that does not say them keeps the hash that it had."""
 
 
 def _plain(value: Any) -> Any:
@@ -216,7 +218,7 @@ def _plain(value: Any) -> Any:
         return {
             field.name: _plain(getattr(value, field.name))
             for field in attrs.fields(type(value))
-            if field.name not in _EXPLAINING
+            if field.name not in _EXPLAINING and not (field.name in _LATER and getattr(value, field.name) is None)
         }
     if isinstance(value, Mapping):
         # the order of rows can be meaning: clauses, states, routes

@@ -19,7 +19,7 @@ from .problem import Spot, did_you_mean
 from .sources import Sources
 from .states import States
 
-RESERVED_PARAMETERS = ("page", "calls", "transport", "tls")
+RESERVED_PARAMETERS = ("page", "calls", "transport", "tls", "urls")
 
 
 def flatten(node: Node, book: Book) -> Definition:

@@ -104,6 +104,15 @@ def _url(value: object) -> str:
     return value
 
 
+def is_url(value: object) -> bool:
+    """Whether a value is a WebSocket URL."""
+    try:
+        _url(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _jitter(value: object) -> Jitter:
     if isinstance(value, str) and value in JITTERS:
         return value  # type: ignore[return-value]  # it is one of the four

@@ -47,7 +47,7 @@ Role = Literal["client", "server", "session"]
 Status = Literal["idle", "connecting", "authenticating", "ready", "waiting", "suspended", "closing", "closed", "failed"]
 Need = Literal["none", "dialing", "open"]
 Kind = Literal["duration", "count", "number", "flag", "text", "choice", "size", "url", "secret", "backoff", "jitter"]
-Shape = Literal["object", "text", "number", "flag", "duration", "secret"]
+Shape = Literal["object", "text", "number", "flag", "duration", "secret", "url"]
 Fields = Mapping[Word, Shape]
 """Fields of an event, arguments or results of a call: name to shape."""
 EFFECTS = ("open", "close", "drop", "send", "ping", "set", "emit", "admit", "refuse", "mark")
@@ -55,6 +55,8 @@ ERROR_WORDS = (
     *("tls", "dns", "refused", "connect", "handshake", "timeout"),
     *("eof", "reset", "protocol", "too_big", "inbox_full", "outbox_full"),
 )
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+"""Statuses of HTTP that say where to go instead (RFC 9110 15.4)."""
 REQUIRED = "required"
 OPTIONAL = "optional"
 
@@ -193,6 +195,8 @@ Codes = tuple[tuple[int, int], ...] | Literal["any"]
 """Close codes or HTTP statuses: pairs of the lowest and the highest."""
 Pause = Seconds | Pick | Literal["header"]
 """A pause that the peer asks for: a duration, a path with its unit, or the Retry-After header."""
+Elsewhere = Path | Literal["header", "next"]
+"""Where the peer sends us: a path into its message, the Location header, or to any other endpoint (`next`)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -209,6 +213,7 @@ class Cause:
     otherwise: bool = key("fits everything; the last row", default=False)
     is_: Event | None = maybe("the event that it is")
     retry_after: Pause | None = maybe("the pause the peer asks for: a duration, header, or a path with its unit")
+    endpoint: Elsewhere | None = maybe("where the peer sends us: header (Location), a path, or next; it must be there")
     say: str | None = maybe("the sentence for the user")
 
 

@@ -198,11 +198,18 @@ def _written() -> dict[Any, tuple[str, Fragment]]:
             "Pause",
             {"anyOf": [{"const": "header"}, _ref("Seconds"), {"$ref": "#/$defs/Pick", "type": "object"}]},
         ),
+        page.Elsewhere: ("Elsewhere", {"anyOf": [{"enum": ["header", "next"]}, _ref("Path")]}),
         page.Scalar: ("Scalar", {"type": ["string", "number", "boolean", "null"]}),
     }
 
 
-_NAMED: dict[Any, str] = {page.Length: "Length", page.Codes: "Codes", page.Pause: "Pause", page.Scalar: "Scalar"}
+_NAMED: dict[Any, str] = {
+    page.Length: "Length",
+    page.Codes: "Codes",
+    page.Pause: "Pause",
+    page.Elsewhere: "Elsewhere",
+    page.Scalar: "Scalar",
+}
 _PLAIN: dict[Any, Fragment] = {
     str: {"type": "string"},
     int: {"type": "integer", "minimum": 0},

@@ -9,8 +9,8 @@ from . import page
 from .grow import Node
 from .instance import Book
 
-CAUSE_FIELDS = ("code", "status", "text", "retry_after", "say")
-FAILED_FIELDS = ("code", "message")
+CAUSE_FIELDS = ("code", "status", "text", "retry_after", "endpoint", "say")
+FAILED_FIELDS = ("code", "message", "status", "retry_after")
 UNNAMED = "lost"
 """What every end is on a page without causes."""
 FACTS: Mapping[str | None, tuple[str, ...]] = {

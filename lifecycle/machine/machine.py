@@ -13,6 +13,7 @@ import attrs
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clock, Definition
 from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.literal import is_url
 from lifecycle.errors import IllegalEvent
 
 from . import effects as out
@@ -49,6 +50,7 @@ class Snapshot:
 _SHAPES: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
     "secret": lambda value: isinstance(value, str),
+    "url": is_url,
     "flag": lambda value: isinstance(value, bool),
     "number": is_number,
     "duration": is_number,

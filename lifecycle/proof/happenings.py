@@ -16,6 +16,8 @@ from lifecycle.machine.phase import Phase
 from .values import ANYTHING, Field
 
 TEXT, NUMBER = Field("text"), Field("number")
+FAILED = {"code": TEXT, "message": TEXT, "status": NUMBER, "retry_after": NUMBER}
+"""What a call that has failed brings."""
 _DIALING = {"tls", "dns", "refused", "connect", "handshake", "timeout"}
 _OPEN = {"tls", "eof", "reset", "timeout", "protocol", "too_big", "inbox_full", "outbox_full"}
 
@@ -87,6 +89,7 @@ def _fields(row: Cause) -> dict[str, Field]:
     codes = row.close if isinstance(row.close, tuple) else ()
     statuses = row.http if isinstance(row.http, tuple) else ()
     fixed = row.retry_after is None or isinstance(row.retry_after, int | float)
+    sent = {} if row.endpoint is None else {"endpoint": Field(only=("next",)) if row.endpoint == "next" else TEXT}
     return {
         "code": Field("number", ranges=codes)
         if row.close
@@ -97,6 +100,7 @@ def _fields(row: Cause) -> dict[str, Field]:
         "text": TEXT,
         "retry_after": Field(only=(row.retry_after,)) if fixed else NUMBER,
         "say": Field(only=(row.say,)),
+        **sent,
     }
 
 

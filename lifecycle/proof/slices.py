@@ -114,7 +114,8 @@ def _waits(clauses: Iterable[Clause]) -> Iterator[str]:
 def _without(definition: Definition, regions: list[str]) -> Definition:
     """The page without some of its regions, and without the events that only they take."""
     root = _pruned(definition.root, set(regions))
-    left = _taken(root.walk())
+    inside = {state.path for region in regions for state in definition.states[region].walk()}
+    left = _taken(state for path, state in definition.states.items() if path not in inside)
     dropped = {event for event in _taken(definition.root.walk()) if not any(overlap(event, other) for other in left)}
 
     def told(event: str) -> bool:
@@ -130,4 +131,10 @@ def _without(definition: Definition, regions: list[str]) -> Definition:
 
 def _pruned(state: State, gone: set[str]) -> State:
     kept = tuple(_pruned(inner, gone) for inner in state.states if inner.path not in gone)
-    return state if kept == state.states else attrs.evolve(state, states=kept)
+    if kept == state.states:
+        return state
+    # what only they take is taken here, and whether they do so is judged where they are
+    left = _taken(each for inner in kept for each in inner.walk())
+    theirs = _taken(each for inner in state.states if inner.path in gone for each in inner.walk())
+    ignored = sorted(event for event in theirs if not any(overlap(event, other) for other in left))
+    return attrs.evolve(state, states=kept, ignore=(*state.ignore, *ignored))

@@ -6,14 +6,15 @@ all, as long as fields are compared with constants, parameters, or counted varia
 
 import ast
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
 
 from lifecycle.definition.definition import Clause, Definition
 from lifecycle.definition.expression import Expression, is_number
-from lifecycle.definition.page import Effect, Variable
+from lifecycle.definition.page import Variable
 
 MOST_VALUATIONS = 64
 LONGEST_RANGE = 32
@@ -65,29 +66,56 @@ def valuations(
         for field in _fields(clause.when):
             if field in asked:
                 asked[field].compared(clause.when)
-        for effect in clause.do:
-            _stored(effect, asked)
+        for variable, field in _stored(clause):
+            if field in asked:
+                asked[field].stored(variable)
     tried = {name: values for name, one in asked.items() if (values := one.values(fields[name]))}
-    count = 1
-    for values in tried.values():
-        count *= len(values)
-    if count > MOST_VALUATIONS:
-        told = ", ".join(f"`event.{name}` ({len(values)})" for name, values in tried.items())
-        raise TooManyValues(f"its guards tell {count} kinds of it apart, by {told}; {MOST_VALUATIONS} can be explored")
-    return [dict(zip(tried, values, strict=True)) for values in itertools.product(*tried.values())]
+    guarded = {field for clause in clauses for field in _fields(clause.when)} & tried.keys()
+    known = {*parameters, *(f"event.{name}" for name in guarded)}
+    storing = [
+        (_decided(clause.when, known), only)
+        for clause in clauses
+        if (only := {field for _, field in _stored(clause)} & tried.keys() - guarded)
+    ]
+    found: list[dict[str, Any]] = []
+    for decided in _each({name: tried[name] for name in tried if name in guarded}):
+        # what is only stored matters only where its clause can be taken
+        names = {**parameters, **{f"event.{name}": value for name, value in decided.items()}}
+        stored = {name for parts, only in storing if all(part(names) for part in parts) for name in only}
+        free = {name: tried[name] if name in stored else tried[name][:1] for name in tried if name not in guarded}
+        found += [{name: {**decided, **rest}[name] for name in tried} for rest in _each(free)]
+        if len(found) > MOST_VALUATIONS:
+            told = ", ".join(f"`event.{name}` ({len(values)})" for name, values in tried.items())
+            raise TooManyValues(
+                f"it would be told apart by {told}, and no more than {MOST_VALUATIONS} kinds of it can be explored"
+            )
+    return found
+
+
+def _each(tried: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(tried, values, strict=True)) for values in itertools.product(*tried.values()))
+
+
+def _decided(when: Expression | None, known: AbstractSet[str]) -> list[Callable[[Mapping[str, Any]], Any]]:
+    """The parts of a guard that can be answered by these names; what it asks of others may be either way."""
+    if when is None:
+        return []
+    tree = when.tree
+    parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+    return [part.function() for part in map(Expression.of, parts) if part.names <= known]
 
 
 def _fields(expression: Expression | None) -> frozenset[str]:
     return expression.fields if expression is not None else frozenset()
 
 
-def _stored(effect: Effect, asked: "Mapping[str, Asked]") -> None:
-    if effect.word != "set":
-        return
-    for variable, value in effect.argument.items():
-        for field in value.fields if isinstance(value, Expression) else ():
-            if field in asked:
-                asked[field].stored(variable)
+def _stored(clause: Clause) -> Iterator[tuple[str, str]]:
+    """Each variable that a clause sets, with each field of the event that it is set by."""
+    for effect in clause.do:
+        if effect.word == "set":
+            for variable, value in effect.argument.items():
+                for field in _fields(value if isinstance(value, Expression) else None):
+                    yield variable, field
 
 
 class Asked:
@@ -150,7 +178,7 @@ class Asked:
         flags = {point for point in self.points if isinstance(point, bool)}
         if field.shape in ("number", "duration", "anything") and (numbers or self.truth):
             found += [x for x in spread(numbers or {1}) if field.shape != "duration" or x >= 0]
-        if field.shape in ("text", "secret", "anything") and (
+        if field.shape in ("text", "secret", "url", "anything") and (
             texts or self.truth or (self.kinds and field.shape == "anything")
         ):
             found += [*sorted(texts), _OTHER]

@@ -19,12 +19,10 @@ from lifecycle.machine.phase import Phase, after_effect, after_fact
 from lifecycle.machine.tables import table_of
 
 from .graph import Armed, Deeds, Move, Node, Pending
-from .happenings import happenings
+from .happenings import FAILED, happenings
 from .lengths import Length, length, measured, reach
 from .races import lost, raced
 from .values import Field, TooManyValues, valuations
-
-TEXT = Field("text")
 
 
 class World:
@@ -239,7 +237,7 @@ class World:
 
     def _ended(self, row: Row, call: Pending) -> Iterator[Move]:
         returns = {name: Field(shape) for name, shape in self.definition.calls[call.name].returns.items()}
-        for outcome, fields in (("done", returns), ("failed", {"code": TEXT, "message": TEXT})):
+        for outcome, fields in (("done", returns), ("failed", FAILED)):
             event = f"{outcome}.{call.state}" if call.state else outcome
             for values in self._valuations(row, outcome, event, fields, call.name):
                 yield Move("call", f"{outcome}.{call.state}", values, call=call, said=call.name)

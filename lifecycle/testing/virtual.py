@@ -51,6 +51,18 @@ def run(
         LifecycleError: a seed was given, and this version of trio has no scheduler that can be seeded.
         ValueError: the limit is not above 0.
     """
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    return run_by(clock, async_function, *args, seed=seed, limit=limit)
+
+
+def run_by(
+    clock: trio.abc.Clock,
+    async_function: Callable[[*Args], Awaitable[Result]],
+    *args: *Args,
+    seed: int | None,
+    limit: float,
+) -> Result:
+    """As `run`, by a virtual clock of one's own."""
     if not limit > 0:
         raise ValueError(f"`limit` must be a number of seconds above 0, not {limit!r}")
 
@@ -59,7 +71,6 @@ def run(
             return await async_function(*args)
         raise trio.TooSlowError(f"after {limit:g} s of virtual time it had not come to an end; `limit` says how long")
 
-    clock = trio.testing.MockClock(autojump_threshold=0)
     if seed is None:
         return trio.run(limited, clock=clock)
     with _seeded(seed):

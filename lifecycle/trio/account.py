@@ -132,6 +132,10 @@ class Account:
         status = self.status
         return self._failed if status == "failed" else self._closed if status == "closed" else None
 
+    def unsendable(self) -> MakeError | None:
+        """How to make the error of one through which nothing can be sent, nor will be."""
+        return _no_transport if self._driver.definition.role == "session" else self.at_rest()
+
     def _failed(self) -> ConnectionFailed:
         failure = self._driver.failure
         if failure is not None:
@@ -171,3 +175,7 @@ def _counted(causes: Iterable[str]) -> Iterator[str]:
     for cause, same in itertools.groupby(causes):
         often = len(list(same))
         yield cause if often == 1 else f"{cause} ({often} times)"
+
+
+def _no_transport() -> ConnectionEnded:
+    return ConnectionEnded("a session has no transport")

@@ -120,7 +120,7 @@ class Calls:
         error = cast("Exception", alone(error))  # of an Exception nothing else comes out
         if isinstance(error, CallFailed):
             words = error.message or f"`{effect.name}` has failed: {error.code}"
-            return self._failed(effect, error.code, error.message, words)
+            return self._failed(effect, error.code, error.message, words, error)
         code = type(error).__name__
         words = self._hushed(effect, f"`{effect.name}` has raised {code}: {error}")
         whole = "".join(traceback.format_exception(error))
@@ -131,9 +131,18 @@ class Calls:
             log.warning("%s: %s\n%s", self._driver.definition.name, words, shown, extra=about)
         return self._failed(effect, code, f"`{effect.name}` has failed: {error}", words)
 
-    def _failed(self, effect: StartCall, code: str, message: str, words: str = "") -> Event:
+    def _failed(
+        self,
+        effect: StartCall,
+        code: str,
+        message: str,
+        words: str = "",
+        by: CallFailed | None = None,
+    ) -> Event:
         message, words = self._hushed(effect, message), self._hushed(effect, words or message)
-        return Event(f"failed.{effect.state}", {"code": code, "message": message}, "call", effect.token, words)
+        status, pause = (by.status, by.retry_after) if by is not None else (None, None)
+        fields = {"code": code, "message": message, "status": status, "retry_after": pause}
+        return Event(f"failed.{effect.state}", fields, "call", effect.token, words)
 
     def _hushed(self, effect: StartCall, text: str) -> str:
         """A text of the embedder's, without the secrets of the connection that may stand in it."""

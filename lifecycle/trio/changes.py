@@ -1,7 +1,7 @@
-"""Steps for whoever watches: bounded, the oldest go, and how many is counted."""
+"""What happens, for whoever watches: bounded, the oldest go, and how many is counted."""
 
 from collections import deque
-from typing import Self, final
+from typing import Generic, Self, TypeVar, final
 
 import trio
 
@@ -10,34 +10,35 @@ from lifecycle.machine.step import Step
 from .interrupts import ki_protected
 from .parking import Parking
 
+T = TypeVar("T")
 MOST = 256
 
 
 @final
 @ki_protected
-class Changes:
-    """An async iterator of steps that ends with the connection.
+class Feed(Generic[T]):
+    """An async iterator of what happens to something, that ends with it.
 
     Attributes:
-        missed: how many steps were dropped because nobody took them; the last 256 are kept.
+        missed: how many were dropped because nobody took them; the last 256 are kept.
     """
 
     def __init__(self) -> None:
         self.missed = 0
-        self._steps: deque[Step] = deque()
+        self._told: deque[T] = deque()
         self._ended = False
         self._parked = Parking()
 
-    def put(self, step: Step) -> None:
-        """Add a step; told by the connection."""
-        if len(self._steps) >= MOST:
-            self._steps.popleft()
+    def put(self, what: T) -> None:
+        """Add one; told by whom it happens to."""
+        if len(self._told) >= MOST:
+            self._told.popleft()
             self.missed += 1
-        self._steps.append(step)
+        self._told.append(what)
         self._parked.wake()
 
     def end(self) -> None:
-        """No more steps come."""
+        """No more come."""
         self._ended = True
         self._parked.wake()
 
@@ -45,15 +46,19 @@ class Changes:
         """Itself."""
         return self
 
-    async def __anext__(self) -> Step:
-        """The next step; those that are there are given before the end.
+    async def __anext__(self) -> T:
+        """The next one; those that are there are given before the end.
 
         Raises:
-            StopAsyncIteration: the connection has ended.
+            StopAsyncIteration: it has ended.
         """
         await trio.lowlevel.checkpoint()
-        while not self._steps:
+        while not self._told:
             if self._ended:
                 raise StopAsyncIteration
             await self._parked.wait()
-        return self._steps.popleft()
+        return self._told.popleft()
+
+
+Changes = Feed[Step]
+"""The steps of a connection."""

@@ -16,19 +16,19 @@ import trio
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.parameters import missing_calls, parameter_values
 from lifecycle.definition.read import PageLike, read
-from lifecycle.errors import ConnectionEnded, IllegalEvent, LifecycleError, NotReady
+from lifecycle.errors import ConnectionEnded, IllegalEvent, NotReady
 from lifecycle.machine.events import Event
 from lifecycle.machine.machine import Machine
 from lifecycle.machine.shipped import bring
 from lifecycle.machine.step import Step
 from lifecycle.machine.tables import table_of
 from lifecycle.observe.instrument import Instrument
+from lifecycle.trio.failover.endpoints import Endpoints
+from lifecycle.trio.failover.urls import switch_of
 from lifecycle.trio.mail.replies import MISSING, Reply
-from lifecycle.trio.pipes.pipe import Pipe, Spawn
-from lifecycle.trio.transports.dialer import Dialer, Opened, websocket_dialer
-from lifecycle.trio.transports.library import DEFAULT
+from lifecycle.trio.pipes.pipe import Pipe
+from lifecycle.trio.transports.dialer import Dialer, dialer_of, no_dialer
 from lifecycle.trio.transports.transport import Asking
-from lifecycle.wire.dial_request import DialRequest
 from lifecycle.wire.ticket import Ticket
 
 from .account import Account, Counters
@@ -56,6 +56,7 @@ class Connection:
         calls: an object with the async methods that the page calls: a module, an instance.
         transport: `trio-websocket` (the default), `websockets`, or a dialer of your own.
         tls: an ssl.SSLContext for wss://, in place of the verifying default.
+        urls: several addresses, in place of the page's `url`: the first is the primary; or `Endpoints`.
         seed: for jitter; by default it is unpredictable.
         instruments: told of each thing that happens, such as a `lifecycle.observe.Trace`.
         parameters: the page's. Durations are numbers of seconds, texts with a unit, or timedeltas; sizes bytes or text.
@@ -74,24 +75,24 @@ class Connection:
         calls: object = None,
         transport: str | Dialer | None = None,
         tls: ssl.SSLContext | None = None,
+        urls: Endpoints | Iterable[str] | None = None,
         seed: int | None = None,
         instruments: Iterable[Instrument] = (),
         **parameters: Any,
     ) -> None:
         self.definition = read(page)
-        problems = [*unrunnable(self.definition, "client"), *missing_calls(self.definition, calls)]
-        dialer: Dialer = _no_dialer
-        if transport is None or isinstance(transport, str):
-            try:
-                dialer = websocket_dialer(tls, transport or DEFAULT)
-            except ValueError as error:
-                problems.append(str(error))
-        elif callable(transport):
-            dialer = transport
-        else:
-            problems.append(f"`transport` must be a name or a dialer, not {type(transport).__name__}")
+        problems = [*unrunnable(self.definition, "client", "session"), *missing_calls(self.definition, calls)]
+        dialer: Dialer = no_dialer
+        if self.definition.role != "session":
+            dialer = dialer_of(transport, tls, problems)
+        elif transport is not None or tls is not None:
+            problems.append("it has no transport: leave `transport` and `tls` out")
+        switches = switch_of(self.definition, urls, parameters, problems)
         values = parameter_values(self.definition, parameters, problems)
-        self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed), instruments)
+        told = (*switches, *instruments)
+        self._set_up(values, dialer, calls, _DICE if seed is None else random.Random(seed), told)
+        for switch in switches:
+            switch.join(self._driver)
 
     @classmethod
     def accepted(
@@ -108,7 +109,7 @@ class Connection:
         """The server's side of a connection that a client asks for; used by `Server`."""
         self = cls.__new__(cls)
         self.definition = definition
-        self._set_up(values, _no_dialer, calls, _DICE, instruments)
+        self._set_up(values, no_dialer, calls, _DICE, instruments)
         self._driver.asked(asking, pipe, subprotocol)
         return self
 
@@ -127,7 +128,7 @@ class Connection:
         self._account = Account(self._driver)
         if told := tuple(instruments):
             self._driver.instruments = Instruments(Subject(self._driver, self._account), told)
-        self._driver.mail.at_rest = self._account.at_rest
+        self._driver.mail.at_rest = self._account.unsendable
         self._door: Door | None = None
 
     # -- what it is like
@@ -379,16 +380,13 @@ class Connection:
             self._driver.mail.give_up("the connection is idle")
 
 
-async def _no_dialer(_: DialRequest, __: Spawn, ___: Opened) -> None:
-    raise LifecycleError("a server's page does not dial")
-
-
 def open(
     page: PageLike,
     *,
     calls: object = None,
     transport: str | Dialer | None = None,
     tls: ssl.SSLContext | None = None,
+    urls: Endpoints | Iterable[str] | None = None,
     seed: int | None = None,
     instruments: Iterable[Instrument] = (),
     **parameters: Any,
@@ -397,4 +395,5 @@ def open(
 
     Arguments and errors are those of `Connection`.
     """
-    return Connection(page, calls=calls, transport=transport, tls=tls, seed=seed, instruments=instruments, **parameters)
+    settings: Any = {"transport": transport, "tls": tls, "urls": urls, "seed": seed, "instruments": instruments}
+    return Connection(page, calls=calls, **settings, **parameters)

@@ -11,7 +11,8 @@ from typing import Any
 
 import attrs
 
-from lifecycle.definition.page import Cause, Codes, Pick
+from lifecycle.definition.literal import Secret
+from lifecycle.definition.page import REDIRECTS, Cause, Codes, Pick
 from lifecycle.definition.sources import UNNAMED
 
 from .ending import CloseEnding, Ending, ErrorEnding, HttpEnding
@@ -36,7 +37,8 @@ class Verdict:
 
     Attributes:
         event: the page's name of it.
-        fields: code, status, text, retry_after (seconds) and say; none where there is none.
+        fields: code, status, text, retry_after (seconds) and say; none where there is none. And endpoint, where the
+            row says one: `next`, or what the peer wrote, which is a secret if it has a query or a user.
         words: the ending in words.
     """
 
@@ -50,6 +52,8 @@ def classify(causes: tuple[Cause, ...], ending: Ending | Refusal) -> Verdict:
     for row in causes:
         if _fits(row, ending):
             fields = {**_facts(ending), "retry_after": _pause(row, ending), "say": row.say}
+            if row.endpoint is not None:
+                fields["endpoint"] = _endpoint(row, ending)
             return Verdict(row.is_ or UNNAMED, fields, str(ending))
     return Verdict(UNNAMED, {**_facts(ending), "retry_after": None, "say": None}, str(ending))
 
@@ -70,7 +74,7 @@ def _fits(row: Cause, ending: Ending | Refusal) -> bool:
             asked = True
             if not answer:
                 return False
-    return asked
+    return asked and (row.endpoint is None or _endpoint(row, ending) is not None)
 
 
 def _within(codes: Codes | None, code: int) -> bool:
@@ -119,6 +123,23 @@ def _pause(row: Cause, ending: Ending | Refusal) -> float | None:
         case str():
             return None
     return row.retry_after
+
+
+def _endpoint(row: Cause, ending: Ending | Refusal) -> str | None:
+    found: Any = None
+    match row.endpoint, ending:
+        case "next", _:
+            return "next"
+        case "header", HttpEnding(status=status, headers=headers) if status in REDIRECTS:
+            found = headers.get("location")
+        case str() as path, Refusal(value) if path != "header":
+            found = find(value, path)
+    if not isinstance(found, str) or not found.strip():
+        return None
+    found = found.strip()
+    if found == "next":
+        return "./next"  # a relative reference, which is not our word
+    return Secret(found) if set("?@") & set(found) else found
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

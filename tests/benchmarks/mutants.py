@@ -28,6 +28,7 @@ from .likeness import alike
 from .mutations import Mutant, mutants
 
 PAGES = (
+    "convai-session",
     "websocket",
     "session-lease",
     "openhands-conversation",
@@ -36,6 +37,8 @@ PAGES = (
     "socketio",
     "socketio-server",
     "livekit-agent-session",
+    "provider",
+    "attempt",
     "openclaw-gateway",
     "resume",
 )

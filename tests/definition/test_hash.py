@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from lifecycle.definition.definition import Definition
+from lifecycle.definition.definition import Definition, _plain
 from lifecycle.definition.read import bundled, read, read_text
 
 PAGE = """\
@@ -130,3 +132,10 @@ def test_a_definition_is_read_as_itself() -> None:
     definition = read("heartbeat")
     assert isinstance(definition, Definition)
     assert read(definition) is definition
+
+
+def test_a_key_that_came_later_is_in_the_hash_where_it_is_said() -> None:
+    """A page that does not know it has the hash that it had before; one that says it does something else."""
+    row = "{close: 1008, is: refused.policy, say: The server refuses.}"
+    assert '"endpoint"' not in json.dumps([_plain(each) for each in read_text(PAGE, "p.yaml").causes])
+    assert hashed(row, row.replace("}", ", endpoint: next}")) != hashed()

@@ -306,3 +306,77 @@ def test_causes_of_host_and_used_page_go_together(tmp_path):
     (tmp_path / "inner.yaml").write_text(inner)
     (tmp_path / "host.yaml").write_text(host)
     assert [row.is_ for row in read(tmp_path / "host.yaml").causes] == ["refused.host", "refused.inner", "lost.host"]
+
+
+def test_where_an_endpoint_can_be_found(problems: Problems) -> None:
+    """A row looks for it where it can stand: a Location in a redirect, a path in a refusal; `next` stands anywhere."""
+    page = """
+leaves: [lost, refused, ended, unauthorized]
+causes:
+  - {http: [301-303, 307], is: lost.a, endpoint: header}
+  - {http: [300, 308], is: lost.b, endpoint: header}
+  - {close: 1001, is: lost.c, endpoint: header}
+  - {close: 1012, is: lost.d, endpoint: next}
+  - {error: tls, is: lost.e, endpoint: to.url}
+  - {match: {why: moved}, is: lost.f, endpoint: to.url}
+  - {text: elsewhere, is: lost.g, endpoint: to.url}
+  - {refusal: any, is: lost.h, endpoint: to.url}
+  - {http: any, is: lost.i, endpoint: header}
+
+states:
+  a:
+    rest: true
+    clauses:
+      X1: {on: [lost, refused, ended, unauthorized], to: a}
+"""
+    sends_nowhere = "`endpoint: header` with a status that sends nowhere: write `http: [301-303, 307, 308]`"
+    assert problems(page) == [
+        f"6:36: {sends_nowhere}",
+        "7:31: `endpoint: header` is found in an answer of HTTP, and this row has none: give it `http`",
+        "9:30: `endpoint: to.url` is found in a refusal's object, and this row has none: give it `refusal`",
+        f"13:29: {sends_nowhere}",
+    ]
+
+
+def test_otherwise_asks_for_no_endpoint(problems: Problems) -> None:
+    """It fits everything, and most things say nowhere to go; but all of them may mean that another one is next."""
+    page = """
+leaves: [lost]
+causes:
+  - {otherwise: true, is: lost.a, endpoint: %s}
+
+states:
+  a:
+    rest: true
+    clauses:
+      X1: {on: lost, to: a}
+"""
+    assert problems(page % "next") == []
+    assert problems(page % "to.url") == [
+        "5:35: `otherwise` fits everything, and this `endpoint` need not be there: put a row above it"
+    ]
+
+
+def test_a_row_with_an_endpoint_leaves_those_without_one_to_the_next(problems: Problems) -> None:
+    """So it shadows nobody who asks for less; a row that asks for less shadows it."""
+    page = """
+leaves: [lost]
+causes:
+  - {http: 301, is: lost.a, endpoint: header}
+  - {http: 301, is: lost.b}
+  - {http: 301, is: lost.c, endpoint: header}
+  - {match: {why: moved}, is: lost.d, endpoint: to}
+  - {match: {why: moved}, is: lost.e, endpoint: at}
+  - {close: 1001, is: lost.f, endpoint: next}
+  - {close: 1001, is: lost.g}
+
+states:
+  a:
+    rest: true
+    clauses:
+      X1: {on: lost, to: a}
+"""
+    assert [line.split(" never fits")[0] for line in problems(page)] == [
+        "7:5: the cause `lost.c`",
+        "11:5: the cause `lost.g`",
+    ]

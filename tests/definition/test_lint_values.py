@@ -60,6 +60,27 @@ states:
     ]
 
 
+def test_what_is_kept_becomes_nothing_that_is_asked(problems: Problems) -> None:
+    """A way round by a kept value would put into a variable what nobody explores; from kept to kept is no harm."""
+    page = """
+hears: {e: {pause: duration}}
+variables: {k: {kept: duration}, other: {kept: duration}, d: {duration: 0 s, max: 9 s}}
+states:
+  a:
+    rest: true
+    clauses:
+      X1: {on: e, do: [{set: {k: =event.pause}}, {set: {other: =k}}, {set: {d: =k + 1}}]}
+      X2: {on: e, do: {set: {d: =event.pause}}, to: b}
+  b: {clauses: {X3: {after: d, to: a}}}
+"""
+    assert [each for each in problems(page) if "only kept" in each] == [
+        (
+            "9:70: `d` is set to `k`, which is only kept: set it where the value comes from: "
+            "by the event's field, or by the route"
+        ),
+    ]
+
+
 def test_from_without_a_request(problems: Problems) -> None:
     """Only a server has an upgrade request to read from."""
     page = """

@@ -260,7 +260,7 @@ def test_a_variable_is_its_type_and_where_it_starts(written: str, variable: page
         ),
         (
             "variables: {a: {kept: list}}",
-            "3:23: `list` is no shape: write one of object, text, number, flag, duration, secret",
+            "3:23: `list` is no shape: write one of object, text, number, flag, duration, secret, url",
         ),
         (
             "variables: {a: {kept: text, of: 5}}",
@@ -414,7 +414,7 @@ def test_what_is_no_row(written: str, expected: str) -> None:
         ),
         (
             "hears: {wish: {a: list}}",
-            "3:19: `list` is not one of object, text, number, flag, duration, secret: write one of them",
+            "3:19: `list` is not one of object, text, number, flag, duration, secret, url: write one of them",
         ),
         (
             "status: readdy",

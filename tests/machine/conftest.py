@@ -21,7 +21,15 @@ from lifecycle.machine.machine import Machine
 from lifecycle.machine.table import Table
 
 GIVEN = {"url": "wss://example.org", "secret": "s", "text": "t"}
-FIELDS = {"object": {"a": 1}, "text": "words", "number": 7, "flag": True, "duration": 3.0, "secret": "hidden"}
+FIELDS = {
+    "object": {"a": 1},
+    "text": "words",
+    "number": 7,
+    "flag": True,
+    "duration": 3.0,
+    "secret": "hidden",
+    "url": "ws://a",
+}
 
 
 def define(text: str) -> Definition:

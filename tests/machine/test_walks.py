@@ -355,37 +355,86 @@ def _joined(begin: Begin, replay: str) -> Any:
     return w
 
 
+def failed_session(begin: Begin, kind: str) -> Any:
+    """Bear no error, and close at once."""
+    w = begin("livekit-agent-session", tolerance=0)
+    w.start()
+    w.tell("started")
+    assert w.tell(f"error.{kind}", recoverable=True, error="e") == ["emit error"]
+    assert (
+        w.tell(f"error.{kind}", recoverable=False, error="f")[-1] == "start running.life.closing: after closing_timeout"
+    )
+    assert w.tell("torn_down")[-1] == "emit close"
+    assert w.effects[-1].fields == {"reason": "error", "error": "f"}
+    return w
+
+
+def cut_session(begin: Begin) -> Any:
+    """Shut down without draining, and never be torn down."""
+    w = begin("livekit-agent-session")
+    w.start()
+    w.tell("started")
+    assert w.tell("shutdown", drain=False) == ["start running.life.closing: after closing_timeout"]
+    assert w.fire("life.closing")[-1] == "emit close"
+    assert w.machine.ended
+    return w
+
+
 def livekit(begin: Begin) -> Any:
-    """Talk, be away and back, err, drain."""
+    """Talk, pause, be away and back, err, drain; and the other ends."""
     w = begin("livekit-agent-session")
     w.start()
     assert w.tell("started") == []
-    assert w.tell("agent.listens") == ["start running.user.listening: after away_timeout"]
-    assert w.tell("tool.started") == ["stop running.user.listening: after away_timeout"]
-    assert w.tell("tool.ended") == ["start running.user.listening: after away_timeout"]
+    assert w.tell("agent.listens") == ["emit agent_state_changed", "start running.user.listening: after away_timeout"]
+    for starts, stops in (("tool.ended", "tool.started"), ("participant.linked", "participant.away")):
+        assert "stop running.user.listening: after away_timeout" in w.tell(stops)
+        assert "start running.user.listening: after away_timeout" in w.tell(starts)
     away = "running.user.away"
-    for back in ("user.speaks", "user.said", "user.present"):
+    for back, fields in (
+        ("user.speaks", {}),
+        ("user.claims", {}),
+        ("user.present", {}),
+        ("user_input_transcribed", {"transcript": "", "is_final": True}),
+    ):
         w.fire("away_timeout")
         assert away in w.machine.states
-        w.tell(back, text="hello")
+        w.tell(back, **fields)
         w.tell("user.silent")
+        w.tell("user.releases", speaking=False)
+    w.tell("user.leaves")
+    w.tell("participant.linked")
     for doing in ("thinks", "listens", "thinks", "speaks", "thinks", "speaks", "listens", "speaks", "listens"):
-        w.tell(f"agent.{doing}")
+        assert w.tell(f"agent.{doing}")[-1].startswith(("emit", "st"))
+    for over in (("agent.listens", {}), ("user_input_transcribed", {"transcript": "x", "is_final": True})):
+        w.tell("agent.speaks")
+        assert "start running.agent.listening.paused: after false_interruption_timeout" in w.tell("agent.pauses")
+        w.tell(over[0], **over[1])
+    w.tell("agent.speaks")
+    w.tell("agent.pauses")
+    assert w.fire("paused")[1:3] == ["emit agent_state_changed", "emit agent_false_interruption"]
     w.tell("user.speaks")
-    assert w.tell("user.said", text="more") == []
-    w.tell("user.silent")
-    assert w.tell("participant.away") == ["stop running.user.listening: after away_timeout"]
-    assert w.tell("participant.linked") == ["start running.user.listening: after away_timeout"]
-    assert w.tell("unrecoverable.stt", error="e") == []
-    assert w.tell("user.said", text="x")[0].startswith("stop")
-    assert w.machine.variables[0] == 0
+    for speaking in (True, False):
+        w.tell("user.claims")
+        w.tell("user.releases", speaking=speaking)
+    for often, running in (("started", 1), ("started", 2), ("ended", 1), ("ended", 0)):
+        w.tell(f"tool.{often}")
+        assert w.machine.variables[3] == running
+    for kind in ("stt", "llm", "tts"):
+        assert w.tell(f"error.{kind}", recoverable=False, error="e") == ["emit error"]
+    assert w.machine.variables[:3] == (1, 1, 1)
+    w.tell("user_input_transcribed", transcript="x", is_final=False)
+    assert w.machine.variables[:3] == (0, 1, 1)
     w.tell("shutdown")
     w.tell("agent.thinks")
-    assert w.tell("agent.listens")[-1] == "start closing: after closing_timeout"
-    assert w.clauses[-3:] == ["LS5", "LA5", "LS6"]
-    assert w.tell("torn_down") == ["stop closing: after closing_timeout", "emit close"]
+    w.tell("agent.listens")
+    assert w.machine.status == "closing"
+    assert w.tell("torn_down") == ["stop running.life.draining: after drain_timeout", "emit close"]
+    assert w.clauses[-2:] == ["LS15", "LS13"]
     assert w.effects[-1].fields == {"reason": "user_initiated", "error": None}
     assert w.machine.ended
+    w.clauses += cut_session(begin).clauses
+    for kind in ("stt", "llm", "tts", "realtime"):
+        w.clauses += failed_session(begin, kind).clauses
     return w
 
 
@@ -411,6 +460,71 @@ def lease(begin: Begin) -> Any:
     w.fire("release_later")
     w.failed("releasing")
     assert (w.clauses[-1], w.here()) == ("SL31", ("absent", "idle"))
+    return w
+
+
+def provider(begin: Begin) -> Any:
+    """Fail, be probed in vain, be probed by the clock, be well, and leave."""
+    w = begin("provider", served_heals=True)
+    assert w.start() == []
+    assert w.tell("success") == []
+    clock = "watched.probe.resting: after probe_every"
+    assert w.tell("failure") == ["emit availability", f"start {clock}"]
+    assert w.effects[0].fields == {"available": False}
+    assert w.tell("failure") == []
+    assert w.tell("missed") == [f"stop {clock}", "call probe"]
+    assert w.tell("missed") == []
+    assert w.failed("watched.probe.probing") == [f"start {clock}"]
+    assert w.fire("probe_every") == ["call probe"]
+    assert w.done("watched.probe.probing") == ["emit availability"]
+    assert (w.here(), w.clauses[-2:]) == (
+        ("watched.health.available", "watched.probe.resting", "ready"),
+        ["PV5", "PV7"],
+    )
+    w.tell("failure")
+    w.tell("missed")
+    assert w.tell("success") == ["emit availability"]
+    assert w.effects[0].fields == {"available": True}
+    assert w.done("watched.probe.probing") == []
+    assert w.clauses[-1] == "PV8"
+    w.tell("leave")
+    assert w.machine.ended
+    return w
+
+
+def attempt(begin: Begin) -> Any:
+    """Be silent, fail in a way that passes, answer in pieces and fail for good; and be hung up, cut short, or left."""
+    w = begin("attempt", after_output="retry", max_retry=1)
+    asked = ["start trying.silent: after attempt_timeout", "call ask"]
+    assert w.start() == asked
+    assert w.fire("silent") == ["cancel ask", "start pausing: after retry_pause"]
+    assert w.effects[-1].attempt == 1
+    assert w.fire("retry_pause") == asked
+    w.tell("gave")
+    assert w.tell("taken") == ["start trying.speaking: after attempt_timeout"]
+    w.tell("gave")
+    w.tell("taken")
+    w.fire("speaking")
+    assert (w.clauses[-1], w.here(), w.machine.ended) == ("AT13", ("given_up", "failed"), True)
+    for parameters, status, end in (
+        ({}, 499, "hung_up"),
+        ({}, 404, "given_up"),
+        ({"after_output": "fail"}, 503, "broken"),
+        ({"after_output": "end"}, 503, "cut_short"),
+    ):
+        other = begin("attempt", **parameters)
+        other.start()
+        if parameters:
+            other.tell("gave")
+        other.failed("trying", code="x", status=status)
+        assert other.here()[0] == end
+        w.clauses += other.clauses
+    for leave in (True, False):
+        other = begin("attempt")
+        other.start()
+        other.tell("leave") if leave else other.done("trying")
+        assert other.machine.ended
+        w.clauses += other.clauses
     return w
 
 
@@ -606,13 +720,126 @@ def socketio_server(begin: Begin) -> Any:
     return w
 
 
+ROOM = {
+    "room_url": "ws://room",
+    "room_name": "r",
+    "token": "t",
+    "session_id": "s",
+    "character_session_id": "c",
+    "trace_id": "x",
+}
+
+
+def convai(begin: Begin) -> Any:
+    """Enter a room, talk, be warned, lose the transport and meet the room again, lose it, and be told why it is over."""
+    w = begin("convai-session", max_attempts=2)
+    w.start()
+    assert w.tell("connect") == ["call connect"]
+    assert w.effects[0].arguments == {"character_session_id": None}
+    assert w.done("asking", **ROOM) == ["open", "start online.dialing: after connect_timeout"]
+    assert (w.effects[0].url, w.effects[0].query) == ("ws://room", {"access_token": "t"})
+    w.told("opened", "opened")
+    assert w.told("message", "bot_ready")[0] == "stop online.up.joining: after bot_ready_timeout"
+    for event in ("user.speaks", "bot.thinks", "bot.speaks"):
+        w.told("message", event)
+    assert {f"online.up.ready.{region}.active" for region in ("listening", "thinking", "speaking")} <= {
+        *w.machine.states
+    }
+    for event in ("bot.thought", "bot.silent", "user.silent"):
+        w.told("message", event)
+    assert w.told("message", "idle_warned", remaining=300) == ["start online.up.ready.idling.warned: after remaining"]
+    assert w.effects[0].seconds == 300
+    w.fire("remaining")
+    assert w.told("message", "acted") == []
+    assert w.told("message", "context_updated", left=4_999) == ["emit context_low"]
+    assert w.told("message", "context_updated", left=4_998) == []
+    w.told("message", "context_updated", left=10_000)
+    w.fire("proven_after")
+    w.fire("alive")
+    w.told("heard", "heard")
+    w.fire("alive")
+    assert w.fire("asking")[:2] == ["emit disconnected", "drop"]
+    assert w.fire("backing_off")[0] == "open"
+    w.told("opened", "opened")
+    assert (w.clauses[-1], w.machine.status) == ("CV11", "ready")
+    w.told("end", "lost.network", retry_after=None)
+    assert w.fire("backing_off") == ["call connect"]
+    assert w.effects[0].arguments == {"character_session_id": "c"}
+    w.done("asking", **ROOM)
+    w.told("opened", "opened")
+    assert "emit bot_not_ready" in w.fire("joining")
+    assert (w.clauses[-3:], w.here()) == (["CV35", "waiting/R1", "CV45"], ("failed", "failed"))
+    for ends in (
+        ("lost.shutdown", "removed.room"),
+        ("refused.duplicate",),
+        ("unauthorized.rejected",),
+        ("ended.by_client",),
+    ):
+        w.clauses += _ended(begin, ends)
+    for status in (None, 401, 403, 404, 409, 422, 429, 500):
+        w.clauses += _refused(begin, status)
+    w.clauses += _warned(begin)
+    return w
+
+
+def _refused(begin: Begin, status: int | None) -> list[str]:
+    other = begin("convai-session", refresh_limit=1)
+    other.start()
+    other.tell("connect")
+    other.failed("asking", status=status, retry_after=7.0)
+    if status == 401:
+        assert other.machine.status == "authenticating"
+        other.failed("refreshing")
+    assert other.machine.status == ("waiting" if status in (None, 429, 500) else "failed")
+    return other.clauses
+
+
+def _warned(begin: Begin) -> list[str]:
+    other = begin("convai-session")
+    other.start()
+    other.tell("connect")
+    other.done("asking", **ROOM)
+    other.told("opened", "opened")
+    other.told("message", "bot_ready")
+    for remaining in (None, 10.0, 20.0, None, 5.0):
+        other.told("message", "idle_warned", remaining=remaining)
+        assert f"online.up.ready.idling.{'overdue' if remaining is None else 'warned'}" in other.machine.states
+    other.told("message", "user.speaks")
+    assert "online.up.ready.idling.calm" in other.machine.states
+    return other.clauses
+
+
+def _ended(begin: Begin, ends: tuple[str, ...]) -> list[str]:
+    other = begin("convai-session")
+    other.start()
+    other.tell("connect")
+    for end in ends:
+        other.done("asking", **ROOM)
+        other.told("opened", "opened")
+        other.told("message", "bot_ready")
+        other.told("message", end)
+        if end == "lost.shutdown":
+            assert other.effects[-1].seconds == 5
+            assert other.fire("told_to_wait") == ["call connect"]
+        if end == "unauthorized.rejected":
+            other.done("refreshing")
+            other.fire("settling")
+            assert other.failed("asking", status=401)[-1:] == []
+    assert other.machine.status == ("closed" if end == "ended.by_client" else "failed")
+    other.tell("disconnect")
+    assert other.here() == ("closed", "closed")
+    return other.clauses
+
+
 STORIES = {
+    "convai-session": convai,
     "socketio-connection": socketio_connection, "socketio": socketio, "socketio-server": socketio_server,
     "socketio-heartbeat": socketio_heartbeat, "openhands-conversation": conversation,
     "connection": connection, "heartbeat": heartbeat, "handshake": handshake, "reconnect": reconnect, "refresh": refresh,
     "websocket": websocket, "resume": resume, "openclaw-gateway": openclaw, "openhands-conversation-server": openhands,
     "openhands-agent-server": agent_server,
     "livekit-agent-session": livekit, "session-lease": lease, "websocket-server": websocket_server,
+    "provider": provider, "attempt": attempt,
 }  # fmt: skip
 
 

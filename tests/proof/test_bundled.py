@@ -55,6 +55,13 @@ MUTANTS = (
     Mutant("websocket", "    use: reconnect\n", "    use: reconnect\n    ignore: [disconnect]\n", law="stop-always"),
     # a silent peer is not noticed
     Mutant("websocket", "          heartbeat: {use: heartbeat}\n", "", problem="`online.up` may wait for ever"),
+    # any answer sends us on
+    Mutant(
+        "websocket",
+        "{http: [301-303, 307, 308],             is: lost.redirected",
+        "{http: any,             is: lost.redirected",
+        problem="a status that sends nowhere",
+    ),
     # what is refused leads nowhere
     Mutant(
         "websocket", "      WS4: {on: refused, to: failed}\n", "", problem="`connection` lets `refused.by_http` pass"
@@ -131,19 +138,63 @@ MUTANTS = (
         "",
         problem="`serving.leaving` may wait for ever",
     ),
-    # the wish to end is noted, and nothing ends
+    # it is over, and nobody is told
     Mutant(
         "livekit-agent-session",
-        "LS7: {on: aclose, do: {set: {reason: user_initiated}}, to: closing}",
-        "LS7: {on: aclose, do: {set: {reason: user_initiated}}}",
-        law="stop-always",
+        "    clauses:\n      LS13: {on: ended, to: closed}\n",
+        "",
+        problem="`running.life.gone` ends with `ended`, which no state around",
     ),
-    # nobody ever goes away
+    # the agent listens, and is told so again
+    Mutant("livekit-agent-session", "waiting: {ignore: [agent.listens]}", "waiting: {}", law="handled"),
+    # who has failed is asked again
     Mutant(
-        "livekit-agent-session",
-        "participant.present], to: away}",
-        "participant.present], to: listening}",
-        problem="`running.user.away` is never entered",
+        "provider",
+        "PV1: {on: failure, do: {emit: {availability: {available: false}}}, to: unavailable}",
+        "PV1: {on: failure, do: {emit: {availability: {available: false}}}, to: available}",
+        problem="`watched.health.unavailable` is never entered",
+    ),
+    # who is well is probed
+    Mutant(
+        "provider",
+        "PV3: {on: missed, when: probe_on_request, while: health.unavailable, to: probing}",
+        "PV3: {on: missed, when: probe_on_request, to: probing}",
+        law="never watched.probe.probing, watched.health.available, when not served_heals",
+    ),
+    # one success is taken for health
+    Mutant(
+        "provider",
+        "PV2: {on: success, when: served_heals, do:",
+        "PV2: {on: success, do:",
+        problem="`watched.health.unavailable` ignores `success`, which its clause `PV2` always takes",
+    ),
+    # whoever has heard the beginning hears another one
+    Mutant(
+        "attempt",
+        "      AT10: {when: spoken and after_output == 'fail', to: broken}\n",
+        "      AT10: {when: passing and after_output == 'fail', to: broken}\n",
+        law="never broken, when not spoken",
+    ),
+    # it is tried for ever
+    Mutant(
+        "attempt",
+        "AT12: {when: passing and retries < max_retry, do:",
+        "AT12: {when: passing, do:",
+        law="bounded",
+    ),
+    # a mistake of the request's is made again
+    Mutant(
+        "attempt",
+        "AT12: {when: passing and retries < max_retry, do:",
+        "AT12: {when: retries < max_retry, do:",
+        law="never pausing, when not passing",
+    ),
+    # a provider that stops in the middle is waited for
+    Mutant(
+        "attempt",
+        "          AT5: {after: attempt_timeout, do: {set: {passing: true}}, to: judging}\n",
+        "          AT5: {after: attempt_timeout, do: {set: {passing: true}}, to: silent}\n",
+        law="never given_up or pausing or trying.silent, when spoken and after_output != 'retry'",
     ),
     # an answer to `resume` is awaited for ever
     Mutant(
@@ -249,6 +300,34 @@ MUTANTS = (
         "OV9: {on: unauthorized, when: refreshes < refresh_limit,",
         "OV9: {on: unauthorized,",
         problem="`OV10` never sees `unauthorized`",
+    ),
+    # a bot that does not become ready is waited for
+    Mutant(
+        "convai-session",
+        "              CV14: {after: bot_ready_timeout, do: {emit: bot_not_ready}, to: unready}\n",
+        "",
+        problem="`online.up.joining` may wait for ever",
+    ),
+    # whoever was removed comes back
+    Mutant(
+        "convai-session",
+        "CV36: {on: removed, when: retry_removed,",
+        "CV36: {on: removed,",
+        problem="`CV39` never sees `removed`",
+    ),
+    # a room that was resumed is asked to be ready once more, which it never says
+    Mutant(
+        "convai-session",
+        "CV11: {when: greeted, to: ready}",
+        "CV11: {when: greeted, to: joining}",
+        law="never online.up.joining, when greeted",
+    ),
+    # a server that shuts down is asked for a room at once
+    Mutant(
+        "convai-session",
+        "do: {set: {greeted: false, waiting.told: =shutdown_wait}}, to: waiting}",
+        "do: {set: {greeted: false}}, to: waiting}",
+        problem="there is the parameter `shutdown_wait`, which nothing reads",
     ),
     # what the model's troubles are is no reason to leave, nor to fall silent
     Mutant(

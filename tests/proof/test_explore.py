@@ -250,6 +250,19 @@ def test_what_is_sliced_keeps_what_it_keeps_as_a_whole(monkeypatch: pytest.Monke
     assert sliced == [broken_law(text, "apart.yaml") for text in (good, bad)] == [None, "handled"]
 
 
+def test_what_another_state_ignores_is_taken_where_its_region_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event of one region that is ignored elsewhere is no fault of the slices without that region."""
+    later = (
+        "later: {status: idle, rest: true, ignore: [t0, t1, t2, u0, u1, u2], clauses: {E2: {on: disconnect, to: over}}}"
+    )
+    good = regions(3).replace("to: over}", "to: later}").replace("  over:", f"  {later}\n  over:")
+    bad = good.replace("{ignore: [t1], clauses: {B1", "{clauses: {B1")
+    assert len(slices(read_text(good, "apart.yaml"))) == 3
+    sliced = [broken_law(text, "apart.yaml") for text in (good, bad)]
+    monkeypatch.setattr("lifecycle.proof.prove.slices", lambda page: (page,))
+    assert sliced == [broken_law(text, "apart.yaml") for text in (good, bad)] == [None, "handled"]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -266,53 +266,81 @@ def a_conversation_is_gone():
     assert (page.status, page.clauses) == ("failed", ("OA22",))
 
 
-def agent_and_user_talk():
-    """The agent goes through all it can do; the user speaks, is heard, is silent, goes away and comes back."""
-    page = Puppet("livekit-agent-session")
+def begun_session(**settings):
+    """A session whose agent listens."""
+    page = Puppet("livekit-agent-session", **settings)
     page.start()
     page.tell("started")
-    for does in (
-        "listens",
-        "thinks",
-        "listens",
-        "thinks",
-        "speaks",
-        "thinks",
-        "speaks",
-        "listens",
-        "speaks",
-        "listens",
-    ):
+    page.tell("agent.listens")
+    return page
+
+
+def agent_and_user_talk():
+    """The agent goes through all it can do; the user speaks, is heard, is silent, goes away and comes back."""
+    page = begun_session()
+    for does in ("thinks", "listens", "thinks", "speaks", "thinks", "speaks", "listens", "speaks", "listens"):
         page.tell(f"agent.{does}")
-    for back in ("speaks", "present", "said"):
+    heard = {"transcript": "hello", "is_final": True}
+    for back, fields in (
+        ("user.speaks", {}),
+        ("user.claims", {}),
+        ("user.present", {}),
+        ("user_input_transcribed", heard),
+    ):
         page.run_out("away_timeout")
         assert "running.user.away" in page.states
-        page.tell(f"user.{back}", **({"text": "hello"} if back == "said" else {}))
-        page.tell("user.speaks")
-        page.tell("user.said", text="hello")
+        page.tell(back, **fields)
+        page.tell("user.claims")
+        page.tell("user.releases", speaking=True)
         page.tell("user.silent")
-    page.tell("tool.started")
-    page.tell("tool.ended")
+        page.tell("user_input_transcribed", **heard)
+    page.tell("user.leaves")
+    page.tell("user.present")
+    for ends in ("agent.listens", "user_input_transcribed", ""):
+        page.tell("agent.speaks")
+        page.tell("agent.pauses")
+        page.tell(ends, **(heard if ends != "agent.listens" else {})) if ends else page.run_out("paused")
+    for often in ("started", "started", "ended", "ended"):
+        page.tell(f"tool.{often}")
     page.tell("participant.away")
     page.tell("participant.linked")
 
 
 def a_session_drains():
-    """Until the agent listens, or for no longer than the page allows; then it is torn down, or that is given up."""
-    for end in ("listens", "", "torn"):
-        page = Puppet("livekit-agent-session")
-        page.start()
-        page.tell("started")
-        page.tell("shutdown")
-        if end == "listens":
-            page.tell("agent.listens")
-        else:
-            page.run_out("draining")
+    """What is said is said to the end, or for no longer than the page allows; then it is torn down, or that is given up."""
+    for drained in (True, False):
+        for torn in (True, False):
+            page = begun_session()
+            page.tell("shutdown")
+            if not drained:
+                page.run_out("drain_timeout")
+            page.tell("torn_down") if torn else page.run_out("drain_timeout" if drained else "closing_timeout")
+            assert page.ended or (drained and not torn)
+
+
+def a_session_fails():
+    """At the first error of which it bears none, for each model; a realtime model bears none anyway."""
+    for kind in ("stt", "llm", "tts", "realtime"):
+        page = begun_session(tolerance=0)
+        page.tell(f"error.{kind}", recoverable=False, error="e", source=None)
         assert page.status == "closing"
-        if end == "torn":
-            page.tell("torn_down")
-        else:
-            page.run_out("closing_timeout")
+        page.tell("torn_down")
+        assert page.ended
+
+
+def a_provider_fails_and_is_well_again():
+    """A probe says so; or it serves meanwhile, where that counts."""
+    for heals in (False, True):
+        page = Puppet("provider", served_heals=heals)
+        page.start()
+        page.tell("failure")
+        page.tell("missed")
+        page.end_call("watched.probe.probing", "failed", {"code": "x", "message": "x"})
+        page.run_out("probe_every")
+        page.tell("success")
+        page.end_call("watched.probe.probing")
+        assert page.status == "ready"
+        page.tell("leave")
         assert page.ended
 
 
@@ -393,7 +421,132 @@ def a_plain_client_is_closed():
     say_goodbye(connected)
 
 
+ROOM = {
+    "room_url": "ws://a",
+    "room_name": "r",
+    "token": "t",
+    "session_id": "s",
+    "character_session_id": "c",
+    "trace_id": "x",
+}
+
+
+def in_a_room(**parameters):
+    """A session whose character is ready."""
+    page = Puppet("convai-session", **parameters)
+    page.start()
+    page.tell("connect")
+    enter(page)
+    return page
+
+
+def enter(page):
+    """There is a room, a transport, and a bot."""
+    page.end_call("asking", "done", ROOM)
+    page.happen("opened")
+    page.happen("message", "bot_ready")
+    assert page.status == "ready"
+
+
+def a_character_is_talked_to():
+    """It listens, thinks and speaks, knows little more, and warns whoever is idle, with a time and without."""
+    page = in_a_room()
+    for event in ("user.speaks", "bot.thinks", "bot.speaks", "user.silent", "bot.thought", "bot.silent"):
+        page.happen("message", event)
+    for warnings in ((30,), (30, 20), (30, None), (None, 30), (30, "")):
+        for seconds in warnings:
+            if seconds == "":
+                page.run_out("idling")
+            else:
+                page.happen("message", "idle_warned", {"remaining": seconds})
+        page.happen("message", "acted")
+        assert "online.up.ready.idling.calm" in page.states
+    for left in (10, 10_000):
+        page.happen("message", "context_updated", {"left": left})
+    page.run_out("proven_after")
+    page.run_out("silent")
+    page.happen("heard")
+    page.run_out("silent")
+    page.run_out("heartbeat_wait")
+    page.run_out("redial")
+    page.happen("opened")
+    assert (page.status, page.clauses) == ("ready", ("online/C1", "CV11"))
+
+
+def a_session_with_a_character_is_left():
+    """With a goodbye."""
+    say_goodbye(in_a_room)
+
+
+def a_session_with_a_character_ends():
+    """For each kind of reason, and because no bot comes."""
+    for event, status, retry_removed in (
+        ("lost.shutdown", "waiting", False),
+        ("lost.room.gone", "waiting", False),
+        ("removed.room", "failed", False),
+        ("removed.room", "waiting", True),
+        ("ended.by_client", "closed", False),
+        ("refused.duplicate", "failed", False),
+    ):
+        page = in_a_room(retry_removed=retry_removed)
+        page.happen("end", event)
+        assert page.status == status
+        if status == "waiting":
+            page.run_out("told" if event == "lost.shutdown" else "redial")
+            enter(page)
+    page = in_a_room(refresh_limit=1)
+    page.happen("end", "unauthorized.rejected")
+    page.end_call("refreshing")
+    page.run_out("settle_wait")
+    page.end_call("asking", "done", ROOM)
+    page.happen("opened")
+    page.run_out("bot_ready_timeout")
+    assert (page.status, page.clauses[0]) == ("waiting", "CV14")
+
+
+def there_is_no_room():
+    """For each status, and because nobody answers, nobody has another key, and it was tried often enough."""
+    for status, then in (
+        (403, "failed"),
+        (404, "failed"),
+        (409, "failed"),
+        (422, "failed"),
+        (500, "waiting"),
+        (429, "waiting"),
+    ):
+        page = Puppet("convai-session")
+        page.start()
+        page.tell("connect")
+        page.end_call("asking", "failed", {"code": "x", "message": "x", "status": status, "retry_after": 7})
+        assert page.status == then
+    page = Puppet("convai-session", max_attempts=1)
+    page.start()
+    page.tell("connect")
+    for end in ("done", "failed"):
+        page.end_call("asking", "failed", {"code": "x", "message": "x", "status": 401, "retry_after": None})
+        if page.status == "authenticating":
+            page.end_call("refreshing", end, {} if end == "done" else {"code": "x", "message": "x"})
+            page.run_out("settle_wait")
+    assert (page.status, page.clauses) == ("failed", ("CV5",))
+    page.tell("reconnect")
+    for _ in range(2):
+        page.end_call("asking", "failed", {"code": "x", "message": "x", "status": None, "retry_after": None})
+        if page.status == "waiting":
+            page.run_out("redial")
+    assert (page.status, page.clauses[0]) == ("failed", "CV10")
+    page.tell("reconnect")
+    page.end_call("asking", "failed", {"code": "x", "message": "x", "status": 401, "retry_after": None})
+    page.end_call("refreshing", "failed", {"code": "x", "message": "x"})
+    assert (page.status, page.clauses) == ("failed", ("CV41",))
+
+
 STORIES = {
+    "convai-session": (
+        a_character_is_talked_to,
+        a_session_with_a_character_is_left,
+        a_session_with_a_character_ends,
+        there_is_no_room,
+    ),
     "openclaw-gateway": (
         a_gateway_is_trusted_and_falls_silent,
         a_gateway_that_misses_its_ticks_is_left,
@@ -407,7 +560,8 @@ STORIES = {
         a_conversation_is_joined_and_left,
         a_client_of_a_conversation_is_asked_for_a_sign_of_life,
     ),
-    "livekit-agent-session": (agent_and_user_talk, a_session_drains),
+    "livekit-agent-session": (agent_and_user_talk, a_session_drains, a_session_fails),
+    "provider": (a_provider_fails_and_is_well_again,),
     "session-lease": (a_slot_is_kept_in_use_until_it_cannot_be_given_back,),
     "refresh": (credentials_cannot_be_renewed,),
     "resume": (a_client_renews_its_credentials, a_client_that_resumes_is_closed, a_peer_of_a_client_falls_silent),

@@ -120,7 +120,8 @@ DOORS: dict[str, tuple[Door, dict[str, Any], str]] = {
     "a path to serve": (SERVER, {"tls": "cert.pem"}, "`tls` must be an ssl.SSLContext, not str"),
     "a client's context": (SERVER, {"tls": ssl.create_default_context()}, "a context for a client, and this side is"),
     "a client's page": (lifecycle.serve, {"page": "websocket", "port": 0}, "open it by `lifecycle.open`"),
-    "a session's page": (lifecycle.serve, {"page": "session-lease", "port": 0}, "it has no transport"),
+    "a session's page": (lifecycle.serve, {"page": "session-lease", "port": 0}, "open it by `lifecycle.open`"),
+    "a session's transport": (lifecycle.open, {"page": "session-lease", "tls": 5}, "leave `transport` and `tls` out"),
     "a fragment": (lifecycle.serve, {"page": "heartbeat", "port": 0}, "it is a fragment, to be used by other pages"),
 }
 

@@ -76,7 +76,6 @@ def test_everything_wrong_at_once() -> None:
     [
         ("openhands-conversation-server", "its role is server: serve it by `lifecycle.serve`"),
         ("heartbeat", "it is a fragment, to be used by other pages"),
-        ("session-lease", "its role is session: it has no transport"),
     ],
 )
 def test_pages_that_cannot_be_run(page: str, sentence: str) -> None:

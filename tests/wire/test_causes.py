@@ -267,3 +267,52 @@ def test_the_rows_of_the_websocket_page(ending: Ending, event: str) -> None:
     verdict = classify(read("websocket").causes, ending)
     assert verdict.event == event
     assert bool(verdict.fields["say"]) is event.startswith("refused")
+
+
+# Where a peer sends us
+
+ELSEWHERE = (
+    "{http: [301-303, 307, 308], is: lost.redirected, endpoint: header}; {http: any, is: refused.by_http}; "
+    "{match: {why: moved}, is: lost.moved, endpoint: to.url}; {refusal: any, is: refused.other}; "
+    "{close: 1012, is: lost.restarting, endpoint: next}"
+)
+
+
+@pytest.mark.parametrize(
+    ("ending", "event", "endpoint"),
+    [
+        (HttpEnding(307, {"location": " /room "}), "lost.redirected", "/room"),
+        (HttpEnding(301, {"location": "next"}), "lost.redirected", "./next"),
+        (HttpEnding(302, {"location": ""}), "refused.by_http", None),
+        (HttpEnding(303), "refused.by_http", None),
+        (HttpEnding(201, {"location": "/room"}), "refused.by_http", None),
+        (Refusal({"why": "moved", "to": {"url": "wss://b.example/"}}), "lost.moved", "wss://b.example/"),
+        (Refusal({"why": "moved", "to": {"url": 7}}), "refused.other", None),
+        (Refusal({"why": "moved"}), "refused.other", None),
+        (CloseEnding(1012), "lost.restarting", "next"),
+        (ErrorEnding("eof"), "lost.other", None),
+    ],
+)
+def test_a_row_that_says_where_to_go_fits_where_that_is_said(
+    ending: Ending | Refusal, event: str, endpoint: str | None
+) -> None:
+    """Else the next row decides; the field is there only where the row speaks of it."""
+    verdict = classify(rows(ELSEWHERE), ending)
+    assert verdict.event == event
+    assert verdict.fields.get("endpoint") == endpoint
+    assert ("endpoint" in verdict.fields) is (endpoint is not None)
+
+
+def test_an_answer_that_is_no_redirect_sends_nowhere() -> None:
+    """A Location beside another status says something else (RFC 9110 10.2.2)."""
+    assert name("{http: any, is: lost.sent, endpoint: header}", HttpEnding(201, {"location": "/made"})) == "lost.other"
+
+
+@pytest.mark.parametrize(
+    "location", ["wss://a.example/room?key=hidden", "wss://user:hidden@a.example/", "/room?hidden"]
+)
+def test_a_place_that_may_hold_a_secret_is_one(location: str) -> None:
+    """A query or a user in it is shown to nobody."""
+    verdict = classify(rows(ELSEWHERE), HttpEnding(308, {"location": location}))
+    assert verdict.fields["endpoint"] == location
+    assert "hidden" not in repr(verdict.fields["endpoint"]) + repr(verdict)

@@ -10,7 +10,7 @@ import attrs
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.lint.common import Problems, cause_rows
-from lifecycle.definition.page import ERROR_WORDS, Cause, Codes
+from lifecycle.definition.page import ERROR_WORDS, REDIRECTS, Cause, Codes
 from lifecycle.definition.problem import Spot, did_you_mean
 
 _KINDS = {"close": "close", "http": "http", "error": "error", "match": "refusal", "refusal": "refusal"}
@@ -45,9 +45,31 @@ def _form(row: Cause, at: Spot) -> Problems:
         yield at.problem(
             f"a cause with {' and '.join(f'`{name}`' for name in told)} never fits", "make it one row each"
         )
+    yield from _sent_on(row, at)
     for index, word in enumerate(row.error):
         if word not in ERROR_WORDS:
             yield (at / "error" / index).problem(f"no error is called `{word}`", did_you_mean(word, ERROR_WORDS))
+
+
+def _sent_on(row: Cause, at: Spot) -> Problems:
+    """A row that says where to go looks where that can stand; `otherwise` cannot ask for anything."""
+    if row.endpoint in (None, "next"):
+        return
+    where, key = ("an answer of HTTP", "http") if row.endpoint == "header" else ("a refusal's object", "refusal")
+    kinds = {kind for name, kind in _KINDS.items() if getattr(row, name)}
+    if row.otherwise:
+        what, remedy = "`otherwise` fits everything, and this `endpoint` need not be there", "put a row above it"
+    elif key not in kinds and not (key == "refusal" and row.text is not None and not kinds):
+        what, remedy = f"`endpoint: {row.endpoint}` is found in {where}, and this row has none", f"give it `{key}`"
+    elif key == "http" and not _all_redirects(row.http):
+        what, remedy = "`endpoint: header` with a status that sends nowhere", "write `http: [301-303, 307, 308]`"
+    else:
+        return
+    yield (at / "endpoint").problem(what, remedy, key=True)
+
+
+def _all_redirects(codes: Codes | None) -> bool:
+    return isinstance(codes, tuple) and all(REDIRECTS.issuperset(range(low, high + 1)) for low, high in codes)
 
 
 def _shadowed(row: Cause, at: Spot, earlier: list[tuple[Cause, Spot]]) -> Problems:
@@ -77,7 +99,8 @@ def _covers(before: Cause, row: Cause) -> bool:
     if row.otherwise or not (any(getattr(before, name) for name in _KINDS) or before.text):
         return False
     return (
-        _codes(before.close, row.close)
+        before.endpoint in (None, "next", row.endpoint)
+        and _codes(before.close, row.close)
         and _codes(before.http, row.http)
         and (not before.error or (bool(row.error) and set(row.error) <= set(before.error)))
         and (not before.refusal or bool(row.refusal or row.match))

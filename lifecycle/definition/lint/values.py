@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from lifecycle.definition.definition import Clause, Definition
 from lifecycle.definition.expression import Expression, is_number
-from lifecycle.definition.lint.common import Problems, declared
-from lifecycle.definition.page import Parameter, Variable
+from lifecycle.definition.lint.common import Problems, declared, effects, names_in
+from lifecycle.definition.page import Effect, Parameter, Variable
 from lifecycle.definition.problem import Spot
 
 
@@ -27,6 +27,9 @@ def values(definition: Definition) -> Problems:
         yield from _within(
             "default of the parameter", name, parameter, parameter.default, declared(definition, "parameters", name)
         )
+    for effect, at in effects(definition):
+        if effect.word == "set":
+            yield from _taken(definition.variables, effect, at)
     for clause in definition.clauses.values():
         yield from _asked(definition.variables, clause)
         yield from _endless(definition.variables, clause.when, clause.at / "when")
@@ -70,6 +73,17 @@ def _asked(variables: Mapping[str, Variable], clause: Clause) -> Problems:
                     what,
                     "what is kept is passed on, never asked: keep what you need in a count, flag, choice or duration",
                 )
+
+
+def _taken(variables: Mapping[str, Variable], effect: Effect, at: Spot) -> Problems:
+    """What is kept could be anything, and nothing is explored for it."""
+    for name, value in effect.argument.items():
+        if variables[name].kind == "kept":
+            continue
+        for read in sorted(set(names_in(value)) & variables.keys()):
+            if variables[read].kind == "kept":
+                what = f"`{name}` is set to `{read}`, which is only kept"
+                yield at.problem(what, "set it where the value comes from: by the event's field, or by the route")
 
 
 def _endless(variables: Mapping[str, Variable], condition: Expression | None, at: Spot) -> Problems:

@@ -235,6 +235,11 @@ def pause(given: Any, kind: Any) -> Any:
     return pick(given, kind) if isinstance(given, dict) else scalars.seconds(given, kind)
 
 
+def elsewhere(given: Any, kind: Any) -> Any:
+    """`header`, `next`, or a path."""
+    return given if given in ("header", "next") else scalars.path(given, kind)
+
+
 FORMS = {
     page.Effect: effect,
     page.CallUse: call,

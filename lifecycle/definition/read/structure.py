@@ -194,6 +194,8 @@ def _union_hook(kind: Any, conv: cattrs.Converter) -> Hook:
         inner = scalars.length
     elif set(parts) == set(get_args(page.Pause)):
         inner = short.pause
+    elif set(parts) == set(get_args(page.Elsewhere)):
+        inner = short.elsewhere
     elif any(get_origin(part) is tuple for part in parts):
         inner = scalars.codes
     elif bool in parts and page.Path in parts:

@@ -23,6 +23,7 @@ from lifecycle.machine.phase import Phase, after_effect, after_fact
 from lifecycle.machine.plan import START
 from lifecycle.machine.source import OutOfRange
 from lifecycle.machine.tables import table_of
+from lifecycle.proof.happenings import FAILED
 from lifecycle.proof.values import Field, valuations
 
 from .frames import UNKNOWN, Frame, Frames, Item, find, number, route
@@ -99,7 +100,7 @@ class Party:
     def returns(self, at: Standing, state: str, outcome: str, position: int) -> tuple[Turn, ...]:
         """The call of a state is done, or has failed."""
         if outcome == "failed":
-            return self._reactions(at, f"failed.{state}", "call", unknown={"code": Field("text")})
+            return self._reactions(at, f"failed.{state}", "call", unknown=FAILED)
         shapes = self.definition.calls[self.call(state)].returns
         known = tuple((name, position) for name, shape in shapes.items() if shape == "number")
         unknown = {name: Field(shape) for name, shape in shapes.items()}

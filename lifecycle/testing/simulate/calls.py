@@ -17,9 +17,21 @@ from lifecycle.errors import CallFailed
 if TYPE_CHECKING:
     from .world import World
 
+URL = "ws://peer.example/"
+"""Where the peer is, whoever asks."""
 _SOON, _LATE = 0.8, 20.0
 _WAYS = ("fails", "fails", "fails", "hangs", "returns nonsense", "is slow", "is slow", "works")
-_SHAPES = {"text": "some text", "number": 7, "flag": True, "duration": 600.0, "secret": "hidden", "object": {"some": 1}}
+_STATUSES = (None, None, 400, 401, 403, 404, 409, 422, 429, 499, 500, 503)
+_PAUSES: Mapping[int | None, float] = {429: 3.0, 503: 1.0}
+_SHAPES = {
+    "text": "some text",
+    "number": 7,
+    "flag": True,
+    "duration": 600.0,
+    "secret": "hidden",
+    "url": URL,
+    "object": {"some": 1},
+}
 
 
 class Embedder:
@@ -76,7 +88,8 @@ class Embedder:
         await trio.sleep(self._dice.uniform(0.0, _LATE if how == "is slow" else _SOON))
         match how:
             case "fails":
-                raise CallFailed("simulated", f"`{name}` was to fail")
+                status = self._dice.choice(_STATUSES)
+                raise CallFailed("simulated", f"`{name}` was to fail", status=status, retry_after=_PAUSES.get(status))
             case "returns nonsense":
                 return {"nonsense": 1}
             case "hangs":

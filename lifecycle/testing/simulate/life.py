@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from lifecycle.errors import DriverFailed
-from lifecycle.testing.virtual import run
+from lifecycle.testing.virtual import run_by
 from lifecycle.trio.connection import Connection
 from lifecycle.trio.pipes.pipe import Spawn
 from lifecycle.trio.transports.dialer import Opened
@@ -20,6 +20,7 @@ from lifecycle.trio.transports.transport import TransportFailed
 from lifecycle.wire.dial_request import DialRequest
 
 from .account import Account
+from .clock import JumpingClock
 from .entries import HOUR, Entry
 from .link import Link
 from .result import Result
@@ -184,7 +185,7 @@ def run_seed(scene: Scene, seed: int, entries: Sequence[Entry], hours: float) ->
         return world, trio.current_time()
 
     with quiet():
-        world, seconds = run(whole, seed=seed, limit=hours * HOUR + _TO_END)
+        world, seconds = run_by(JumpingClock(), whole, seed=seed, limit=hours * HOUR + _TO_END)
     if world.fault is not None:
         raise world.fault
     counts = {**world.counts, "lives": world.lives, "steps": world.judge.steps}

@@ -1,7 +1,7 @@
 """A page made ready to be simulated: what it is, what is promised of it, what its peer can say.
 
 Law: made once and used for every seed. Where a page needs something that a simulation has not, that is replaced by what
-comes nearest: JSON for a codec that has no transport here, and a client that never dials for a session.
+comes nearest: JSON for a codec that has no transport here.
 """
 
 import ast
@@ -25,6 +25,7 @@ from lifecycle.trio.transports.dialer import Dialer
 from lifecycle.wire.inbox import HARD_ITEMS
 from lifecycle.wire.upgrade import Upgrade
 
+from .calls import URL
 from .certified import Certified, certified_of
 from .link import Link
 from .pipe import SimAsking
@@ -33,7 +34,6 @@ from .words import Words
 if TYPE_CHECKING:
     from .world import World
 
-_URL = "ws://peer.example/"
 _TEXTS = ("7", "", "some text", "1")
 _STRANGE = 0.2
 
@@ -70,11 +70,7 @@ class Scene:
     @cached_property
     def table(self) -> Table:
         """Held, so that what one run has recorded is there for the next."""
-        return table_of(self._run)
-
-    @cached_property
-    def _run(self) -> Definition:
-        return attrs.evolve(self.page, role="client") if self.role == "session" else self.page
+        return table_of(self.page)
 
     @property
     def dials(self) -> bool:
@@ -119,15 +115,15 @@ class Scene:
         if self.role == "server":
             return self._accepted(world)
         made_up = {
-            name: _URL if one.kind == "url" else "hidden"
-            for name, one in self._run.parameters.items()
-            if one.kind in ("url", "text", "secret") and name not in self._run.defaults
+            name: URL if one.kind == "url" else "hidden"
+            for name, one in self.page.parameters.items()
+            if one.kind in ("url", "text", "secret") and name not in self.page.defaults
         }
         given = {**made_up, **self.given}
         return Connection(
-            self._run,
+            self.page,
             calls=world.embedder,
-            transport=dialer,
+            transport=None if self.role == "session" else dialer,
             seed=world.seed * 1000 + world.lives,
             instruments=(world.judge,),
             **given,
@@ -200,10 +196,9 @@ def scene_of(page: PageLike, certified: Certified | None = None) -> Scene:
     if certified is None:
         certified = Certified() if found.role == "session" else certified_of(found)
     codec, notes, simulated = found.messages.codec, list[str](), found
-    if codec == "object":
+    if codec == "object" and found.role != "session":
         simulated = attrs.evolve(found, messages=attrs.evolve(found.messages, codec="json"))
-        if found.role != "session":
-            notes.append(f"its codec {codec} has no transport here: its messages are simulated as JSON")
+        notes.append(f"its codec {codec} has no transport here: its messages are simulated as JSON")
     unsaid = [what for name, what in _PROMISED[found.role].items() if getattr(certified, name) is None]
     if unsaid:
         notes.append(f"its certificate does not say {', '.join(unsaid)}: that is not judged")

@@ -19,6 +19,7 @@ from lifecycle.errors import (
 )
 from lifecycle.trio.connection import Connection
 
+from .calls import URL
 from .entries import Entry
 from .fates import Record
 from .packets import user_packet
@@ -26,7 +27,15 @@ from .packets import user_packet
 if TYPE_CHECKING:
     from .world import World
 
-_FIELDS = {"text": "some text", "number": 1, "flag": True, "duration": 1.0, "secret": "hidden", "object": {"some": 1}}
+_FIELDS = {
+    "text": "some text",
+    "number": 1,
+    "flag": True,
+    "duration": 1.0,
+    "secret": "hidden",
+    "url": URL,
+    "object": {"some": 1},
+}
 _SIZES = (4, 40, 40, 40, 400, 2_000, 20_000)
 _RESTS = 3.0
 _HELD = 0.5

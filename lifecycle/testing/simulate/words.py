@@ -19,6 +19,7 @@ from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, ErrorWord, H
 from lifecycle.wire.pick import find
 from lifecycle.wire.routes import Kind, route
 
+from .calls import URL
 from .packets import packet_of
 
 _DIALING: tuple[ErrorWord, ...] = ("tls", "dns", "refused", "connect", "handshake", "timeout")
@@ -169,6 +170,8 @@ class Words:
         made = {path: dice.choice(values) for path, values in cause.match.items()}
         if not isinstance(cause.retry_after, int | float | str | None):
             made[cause.retry_after.path] = dice.choice((0, 700, 2000, 60_000, 1e9))
+        if cause.endpoint not in (None, "header", "next"):
+            made[cause.endpoint] = f"{URL}elsewhere"
         if text := _sample(cause.text):
             made["message"] = text
         return _built(made) or {"code": "other"}
@@ -209,10 +212,11 @@ class Words:
     def dial_ending(self, pick: float) -> Ending:
         """How a dial may fail."""
         ways: list[Ending] = [ErrorEnding(word, "made up") for word in _DIALING]
-        ways += [HttpEnding(status, {"retry-after": "7"}) for c in self.page.causes for status in _codes(c.http, 500)]
+        ways += [HttpEnding(status, _HEADERS) for c in self.page.causes for status in _codes(c.http, 500)]
         return ways[int(pick * len(ways))] if pick else ErrorEnding("refused", "made up")
 
 
+_HEADERS = {"retry-after": "7", "location": "/elsewhere"}
 _LENGTHS = (1, 20, 20, 20, 300, 3000)
 _NEVER_SENT = 1006
 

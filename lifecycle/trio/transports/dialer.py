@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
 
+from lifecycle.errors import LifecycleError
 from lifecycle.trio.pipes.dial import connect_tcp
 from lifecycle.trio.pipes.pipe import Pipe, SocketPipe, Spawn
 from lifecycle.trio.pipes.tls import TlsPipe, check_context
@@ -20,6 +21,20 @@ Opened = Callable[[Transport, Pipe], None]
 Dialer = Callable[[DialRequest, Spawn, Opened], Awaitable[None]]
 """`await dialer(request, spawn, opened)`: calls `opened` once, synchronously, when the handshake is
 done. It may return then, if nothing of the transport needs it. Raises TransportFailed before."""
+
+
+def dialer_of(transport: str | Dialer | None, context: ssl.SSLContext | None, problems: list[str]) -> Dialer:
+    """The dialer that a user means; what is wrong with what he says is added to the problems."""
+    if callable(transport):
+        return transport
+    if transport is not None and not isinstance(transport, str):
+        problems.append(f"`transport` must be a name or a dialer, not {type(transport).__name__}")
+    else:
+        try:
+            return websocket_dialer(context, transport or DEFAULT)
+        except ValueError as error:
+            problems.append(str(error))
+    return _plain(DEFAULT)
 
 
 def websocket_dialer(context: ssl.SSLContext | None = None, name: str = DEFAULT) -> Dialer:
@@ -36,6 +51,15 @@ def websocket_dialer(context: ssl.SSLContext | None = None, name: str = DEFAULT)
         return _plain(name)
     check_context(context)
     return partial(_dial, library(name), context)
+
+
+async def no_dialer(_: DialRequest, __: Spawn, ___: Opened) -> None:
+    """The dialer of who does not dial: a server, and a session.
+
+    Raises:
+        LifecycleError: always.
+    """
+    raise LifecycleError("only a client's page dials")
 
 
 @cache

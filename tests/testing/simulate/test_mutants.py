@@ -12,6 +12,7 @@ from .mutants import MORE, MUTANTS, Mutant
 
 HOURS = 0.1
 SEEDS = range(1, 201)
+MORE_SEEDS = range(1, 1001)
 
 
 @functools.cache
@@ -28,10 +29,10 @@ def lived(page: str, seed: int) -> Result:
 
 @pytest.mark.parametrize("mutant", [*MUTANTS.values(), *MORE.values()], ids=[*MUTANTS, *MORE])
 def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within 200 seeds, by an invariant that is about it; and without the mistake the same seed breaks nothing."""
+    """The ten within 200 seeds, more within 1000, by an invariant that is about it; without it that seed breaks nothing."""
     with monkeypatch.context() as patch:
         mutant.make(patch)
-        results = (lived(mutant.page, seed) for seed in SEEDS)
+        results = (lived(mutant.page, seed) for seed in (SEEDS if mutant in MUTANTS.values() else MORE_SEEDS))
         found = next((result for result in results if result.violation is not None), None)
     assert found is not None
     assert found.violation is not None
