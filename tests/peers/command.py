@@ -14,13 +14,14 @@ from typing import Any, Final
 import trio
 
 from .case import Row
+from .livekit.rounds import LIVEKIT
 from .openclaw.scenes import OPENCLAW
 from .say import CannotRun, say
 from .socketio.rounds import SOCKETIO
 from .system import System
 from .table import plain, table
 
-SYSTEMS: Final = (OPENCLAW, SOCKETIO)
+SYSTEMS: Final = (OPENCLAW, SOCKETIO, LIVEKIT)
 DIFFERS: Final = 1
 CANNOT: Final = 2
 INTERRUPTED: Final = 130
@@ -88,7 +89,7 @@ async def _raise_at_term() -> None:
 def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -P tests/peers",
-        description="Play cases with our pages against what others wrote, which npm installs once.",
+        description="Play cases with our pages against what others wrote, which npm and pip install once.",
         epilog=f"Exit codes: 0 all is as expected, {DIFFERS} something differs, {CANNOT} a peer cannot be had.",
     )
     names = sorted({name for each in SYSTEMS for name in each.cases})

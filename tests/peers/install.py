@@ -1,4 +1,4 @@
-"""Peers from npm, into the environment that runs us.
+"""Peers from npm and PyPI, into the environment that runs us.
 
 Law: an installation is whole or not there. It is made beside its place, tried, and then renamed; who comes meanwhile
 waits for it. No script of a package is run. It is named after its versions, so another version is another installation.
@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 import attrs
 import trio
@@ -32,12 +32,14 @@ class Wanted:
     """What is installed together.
 
     Attributes:
-        packages: of npm, each with its version.
+        packages: each with its version, as its registry writes it.
         trial: what must end with 0 in the folder that it is given, for all to be there.
+        by: what installs them; pip makes an environment of its own in the folder.
     """
 
     packages: tuple[str, ...]
     trial: Callable[[Path], Sequence[str]]
+    by: Literal["npm", "pip"] = "npm"
 
     @property
     def folder(self) -> Path:
@@ -52,7 +54,7 @@ async def installed(wanted: Wanted) -> Path:
         Its folder.
 
     Raises:
-        CannotRun: npm is not there or fails.
+        CannotRun: npm is not there, or what installs fails.
     """
     if wanted.folder.is_dir():
         return wanted.folder
@@ -67,20 +69,35 @@ async def _install(wanted: Wanted) -> None:
     made = PLACE / "unfinished"  # of whoever was killed; nobody else is here
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
-    (made / "package.json").write_text(json.dumps({"name": "peers", "private": True}), encoding="utf-8")
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error")
     names = " and ".join(wanted.packages)
     try:
         began = trio.current_time()
-        say(f"installing {names} with npm, once, into {PLACE}")
-        command = [*_npm(), "install", *quiet, "--save-exact", *wanted.packages]
-        await _run("npm install", command, made, os.environ, _PATIENCE)
+        say(f"installing {names} with {wanted.by}, once, into {PLACE}")
+        for name, command in _steps(wanted, made):
+            await _run(name, command, made, os.environ, _PATIENCE)
         await _run("what was installed", wanted.trial(made), made, environment_of(made / "trial"), _TRIAL)
         shutil.rmtree(made / "trial")
         made.rename(wanted.folder)
         say(f"installed in {trio.current_time() - began:.0f} s")
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _steps(wanted: Wanted, made: Path) -> list[tuple[str, list[str]]]:
+    if wanted.by == "pip":
+        quiet = ("--quiet", "--disable-pip-version-check")
+        # only wheels, so that nothing of a package is run
+        install = [str(python_of(made)), "-m", "pip", "install", *quiet, "--only-binary=:all:", *wanted.packages]
+        # without its path in its programs it may be renamed
+        return [("venv", [sys.executable, "-m", "venv", str(made)]), ("pip install", install)]
+    (made / "package.json").write_text(json.dumps({"name": "peers", "private": True}), encoding="utf-8")
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error")
+    return [("npm install", [*_npm(), "install", *quiet, "--save-exact", *wanted.packages])]
+
+
+def python_of(folder: Path) -> Path:
+    """The Python of an installation by pip."""
+    return folder / "bin" / "python"
 
 
 async def _run(
