@@ -31,6 +31,7 @@ ROOMS = {
     "systems": INNER,
     "testing": INNER | {"door"},
     "cli": INNER | {"door", "systems", "testing"},
+    "failover": {"trio"},  # lifecycle/failover.py: names that users see
     "door": INNER | {"systems", "testing"},  # lifecycle/__init__.py: the names that users see
 }
 ASYNC_ROOMS = {"trio", "systems", "testing"}
@@ -48,6 +49,7 @@ LIBRARIES = {
     "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
     "cryptography": ("lifecycle/systems/openclaw/device.py",),
     "engineio": ("lifecycle/wire/socketio.py",),
+    "httpx2": ("lifecycle/systems/convai/*",),
     "socketio": ("lifecycle/wire/socketio.py",),
     "click": _TERMINAL,
     "rich": _TERMINAL,
@@ -63,6 +65,7 @@ HEAVY = {
     "opentelemetry",
     "cryptography",
     "engineio",
+    "httpx2",
     "socketio",
 }
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, Final
 
 SYSTEMS: Final = {
+    "convai-session": ("convai", "calls"),
     "openclaw-gateway": ("openclaw", "calls"),
     "openhands-conversation": ("openhands", "calls"),
     "openhands-agent-server": ("openhands", "agent_server_calls"),
