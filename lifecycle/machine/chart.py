@@ -6,6 +6,7 @@ a configuration was reached decide which transition wins. Guards and actions do 
 themselves: a recorder answers and notes. This is the only module that knows statemachine.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,7 +67,11 @@ class Chart:
 
         for index in range(len(plan.states)):
             # 3.2.2's own numbers have ties and inversions below the first level
-            Canonical.states_map[f"s{index}"].document_order = index + 1
+            state = Canonical.states_map[f"s{index}"]
+            state.document_order = index + 1
+            for transition in state.transitions:
+                # 3.2.2 takes the names of events apart anew each time that it is asked
+                transition.match = functools.cache(transition.match)
         self._class: type[StateChart[Any]] = Canonical
         self._instance = Canonical(_Model(_Deaf()))
 

@@ -61,7 +61,9 @@ class World:
         }
         self._moves: dict[tuple[Row, Phase], tuple[Move, ...]] = {}
         self._ends: dict[tuple[Row, Pending], tuple[Move, ...]] = {}
+        self._kinds: dict[Any, list[dict[str, Any]]] = {}
         self._armed: dict[Any, Armed | None] = {}
+        self._measured: dict[Any, Armed | None] = {}
         self._timers: dict[Armed, Move] = {}
         self._pending: dict[tuple[str, float], Pending] = {}
         self._logs: dict[Path, Log] = {}
@@ -207,8 +209,14 @@ class World:
         return armed, tuple(sorted(calls, key=_state))
 
     def _clock(self, clock: Clock, variables: tuple[Any, ...], value: Any) -> Armed | None:
-        loose = clock.name in self._loose_clocks
-        made = measured(clock, self.names(variables), self.loose) if loose else length(value)
+        if clock.name not in self._loose_clocks:
+            return self._one(clock, length(value))
+        key = (clock.name, variables)
+        if key not in self._measured:
+            self._measured[key] = self._one(clock, measured(clock, self.names(variables), self.loose))
+        return self._measured[key]
+
+    def _one(self, clock: Clock, made: Length | None) -> Armed | None:
         key = (clock.name, made)
         if key not in self._armed:
             number = self.clocks[clock.name]
@@ -250,8 +258,11 @@ class World:
             for clause in self._clauses(row)
             if any(covers(family, event) or covers(family, full) for family in clause.on)
         ]
+        key = (tuple(map(id, clauses)), tuple(fields.items()))
         try:
-            return valuations(self.definition, clauses, fields, self.settings)
+            if key not in self._kinds:
+                self._kinds[key] = valuations(self.definition, clauses, fields, self.settings)
+            return self._kinds[key]
         except TooManyValues as error:
             at = clauses[0].at if clauses else self.definition.at
             what = f"the event `{event}` ({said}) cannot be explored: {error}"

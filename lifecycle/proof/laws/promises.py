@@ -90,10 +90,10 @@ def _judged(graph: Graph, given: Situation) -> Iterator[tuple[int, Way]]:
     if not given.on:
         yield from ((index, []) for index in range(len(graph.nodes)))
         return
+    caused = {event for event in graph.world.table.plan.alphabet if any(covers(family, event) for family in given.on)}
     for index, edge in graph.every():
-        caused = any(covers(family, edge.move.event) for family in given.on)
         # an event that is ignored causes nothing
-        if caused and edge.path is not None and edge.path.clauses:
+        if edge.move.event in caused and edge.path is not None and edge.path.clauses:
             yield edge.target, [(index, edge)]
 
 
