@@ -35,11 +35,14 @@ def run(*arguments):
     return exit_.value.code
 
 
-def test_check_of_bundled_pages_is_good(capsys):
-    """Every bundled page passes, one line each."""
+def test_check_without_a_path_is_of_the_bundled_pages(capsys, monkeypatch):
+    """One line each; here of a few, for they are all proven elsewhere."""
+    few = ["heartbeat", "reconnect", "websocket"]
+    assert set(few) < set(bundled())
+    monkeypatch.setattr("lifecycle.cli.pages.bundled", lambda: few)
     assert run("check") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == list(bundled())
+    assert [line.split(":")[0] for line in lines] == few
 
 
 def test_check_prints_laws_and_numbers(capsys):

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
-SEEDS: Final = range(1, 601)
+SEEDS: Final = range(1, 301)
 HEARING: Final = 400
 """Seeds above this one are of speech that is recognized, in one piece; the others of language models."""
 STATUSES: Final = (400, 401, 404, 408, 422, 429, 499, 500, 502, 503)

@@ -31,7 +31,7 @@ _REAL: Final = Path(__file__).with_name("session_real.py")
 _SLACK: Final = 0.001
 _TOOLS: Final = 1000
 _SHOWN: Final = 3
-_EACH: Final = 4
+_EACH: Final = 2
 """So many lies of a kind about a script, if there are so many."""
 
 Result = Mapping[str, Any]
