@@ -60,6 +60,10 @@ class Calls:
         if scope is not None:
             scope.cancel()
 
+    def deadlines(self) -> list[float]:
+        """When each call that runs will have run for too long."""
+        return [scope.deadline for scope in self._scopes.values()]
+
     def cancel_all(self) -> None:
         """Cancel every call."""
         for scope in (*self._scopes.values(), *self._older):

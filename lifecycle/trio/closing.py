@@ -1,7 +1,7 @@
 """End a connection as its page says, and wait for that, within the page's own bounds.
 
-Law: whatever the page does, this returns: its clocks bound each state on the way out, and a state that is none does
-not move the bound.
+Law: whatever the page does, this returns: its clocks and the deadlines of its calls bound each state on the way out,
+and a state that is none does not move the bound.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ async def _ended(driver: "Driver") -> bool:
         # states that lead to each other do not move it for ever
         if not until or (driver.machine.status == "closing" and states not in seen):
             seen.add(states)
-            until = max([trio.current_time(), *driver.clocks()]) + _BELT
+            until = max([trio.current_time(), *driver.clocks(), *driver.calls.deadlines()]) + _BELT
             driver.timers.set(_KEY, until, driver.changed.wake)
             driver.armed()
         await driver.changed.wait()

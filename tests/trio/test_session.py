@@ -119,3 +119,52 @@ async def test_a_call_that_fails_otherwise(error: Exception, told: dict[str, Any
         await trio.sleep(2)
         assert kettle.status == "closed"
         assert kettle.history[-1].emitted == {"broken": told}
+
+
+SLOW = read_text(
+    """
+lifecycle: 1
+page: slow-kettle
+title: A kettle that is emptied before it goes
+role: session
+stop: unplug
+hears: {unplug: {}}
+calls: {empty: {timeout: 10 s}, dry: {timeout: 20 s}}
+states:
+  full: {status: ready, rest: true, clauses: {S1: {on: unplug, to: emptying}}}
+  emptying: {status: closing, call: empty, clauses: {S2: {on: [done, failed], to: drying}}}
+  drying: {status: closing, call: dry, clauses: {S3: {on: [done, failed], to: away}}}
+  away: {status: closed, final: done}
+""",
+    "slow-kettle.yaml",
+)
+
+
+class Sink:
+    """Where it is emptied; it takes its time, and may never end."""
+
+    def __init__(self, drying: float) -> None:
+        self.drying, self.done = drying, list[str]()
+
+    async def empty(self) -> None:
+        """Empty."""
+        await trio.sleep(9)
+        self.done.append("emptied")
+
+    async def dry(self) -> None:
+        """Dry."""
+        await trio.sleep(self.drying)
+        self.done.append("dried")
+
+
+@pytest.mark.parametrize(
+    ("drying", "done", "took"), [(19, ["emptied", "dried"], 28), (float("inf"), ["emptied"], 29)], ids=["slow", "never"]
+)
+async def test_the_calls_of_a_goodbye_have_their_time(drying: float, done: list[str], took: float) -> None:
+    """They are waited for until their own deadlines, and no longer."""
+    sink = Sink(drying)
+    began = trio.current_time()
+    async with lifecycle.open(SLOW, calls=sink) as kettle:
+        await kettle.ready()
+    assert (kettle.status, sink.done) == ("closed", done)
+    assert trio.current_time() - began == pytest.approx(took)
