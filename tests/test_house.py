@@ -28,16 +28,17 @@ ROOMS = {
     "draw": {"definition", "machine"},
     "wire": {"definition", "machine"},
     "trio": {"definition", "machine", "observe", "wire"},
-    "systems": INNER,
+    "registry": INNER | {"door"},
+    "systems": INNER | {"registry"},
     "testing": INNER | {"door"},
-    "cli": INNER | {"door", "systems", "testing"},
+    "cli": INNER | {"door", "registry", "systems", "testing"},
     "failover": {"trio"},  # lifecycle/failover.py: names that users see
-    "door": INNER | {"systems", "testing"},  # lifecycle/__init__.py: the names that users see
+    "door": INNER | {"registry", "systems", "testing"},  # lifecycle/__init__.py: the names that users see
 }
-ASYNC_ROOMS = {"trio", "systems", "testing"}
+ASYNC_ROOMS = {"trio", "registry", "systems", "testing"}
 
 # {library: the only files that may import it}; a `*` matches slashes too.
-_TRIO = ("lifecycle/trio/*", "lifecycle/testing/*", "lifecycle/systems/*")
+_TRIO = ("lifecycle/trio/*", "lifecycle/testing/*", "lifecycle/systems/*", "lifecycle/registry/*")
 _TERMINAL = ("lifecycle/cli/*", "lifecycle/trio/console.py", "lifecycle/testing/demo*.py")
 LIBRARIES = {
     "yaml": ("lifecycle/definition/read/*",),
@@ -49,8 +50,12 @@ LIBRARIES = {
     "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
     "cryptography": ("lifecycle/systems/openclaw/device.py",),
     "engineio": ("lifecycle/wire/socketio.py",),
-    "httpx2": ("lifecycle/systems/convai/*",),
+    "httpx2": ("lifecycle/systems/convai/*", "lifecycle/systems/hiagent/*"),
     "socketio": ("lifecycle/wire/socketio.py",),
+    "coredis": ("lifecycle/registry/redis/*", "lifecycle/systems/openhands/redis_event_store.py"),
+    "hypercorn": ("lifecycle/registry/admin/*",),
+    "prometheus_client": ("lifecycle/registry/admin/*",),
+    "starlette": ("lifecycle/registry/admin/*",),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
@@ -64,9 +69,13 @@ HEAVY = {
     "rich",
     "opentelemetry",
     "cryptography",
+    "coredis",
     "engineio",
     "httpx2",
+    "hypercorn",
+    "prometheus_client",
     "socketio",
+    "starlette",
 }
 
 MODULE_LINES = 400

@@ -112,10 +112,14 @@ class Office:
 
 class Slots:
     async def reserve(self) -> session_lease_types.ReserveResult:
-        return {"generation": 7}
+        return {"generation": 7, "sure": 30}
 
-    async def renew(self, *, generation: float | None) -> None: ...
-    begin = stop = release = renew
+    async def renew(self, *, generation: float | None) -> session_lease_types.RenewResult:
+        return {"sure": "30 s"}
+
+    async def begin(self, *, generation: float | None) -> None: ...
+    async def release(self, *, generation: float | None, cooldown: float | None) -> None: ...
+    stop = begin
 
 
 class Gate:
@@ -185,7 +189,7 @@ from typing import Any, TypedDict
 
 from openclaw_gateway_types import Backoff, Calls, Parameters, RequestFrame, SignConnectResult, Status, Wishes
 from openhands_conversation_server_types import Calls as Office, Wishes as Server
-from session_lease_types import Calls as Slots, ReserveResult, State, Wish
+from session_lease_types import Calls as Slots, RenewResult, ReserveResult, State, Wish
 
 
 class Framed(TypedDict):
@@ -231,10 +235,14 @@ class WrongKeyInside(Good):
 
 class NeverNone:
     async def reserve(self) -> ReserveResult:
-        return {"generation": "7"}  # refused
+        return {"generation": "7", "sure": 30}  # refused
 
-    async def renew(self, *, generation: float) -> None: ...
-    begin = stop = release = renew
+    async def renew(self, *, generation: float | None) -> RenewResult:
+        return {"sure": 30}
+
+    async def begin(self, *, generation: float) -> None: ...
+    async def release(self, *, generation: float | None, cooldown: float | None) -> None: ...
+    stop = begin
 
 
 class NoGenerator:

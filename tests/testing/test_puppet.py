@@ -168,8 +168,8 @@ def test_it_holds_exactly_the_tokens_of_the_machine():
     puppet = Puppet("session-lease", release_tries=1)
     story = [
         ("start", None), ("wish", "start"), ("call", "done.reserving"), ("call", "done.held.session.pending"), ("wish", "touch"),
-        ("timer", "timer.held.lease.held_safely.renew_every"), ("call", "done.held.lease.renewing"), ("wish", "leave"),
-        ("call", "failed.held.session.stopping"), ("call", "failed.releasing"),
+        ("timer", "timer.held.lease.safe.held_safely.renew_every"), ("call", "done.held.lease.safe.renewing"),
+        ("wish", "leave"), ("call", "failed.stopping"), ("call", "failed.releasing"),
     ]  # fmt: skip
     for cause, event in story:
         puppet.start() if cause == "start" else puppet.step(cause, event)

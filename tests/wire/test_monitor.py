@@ -173,7 +173,7 @@ def test_a_finding_in_a_line():
     assert (finding.line, finding.event) == (17, "failed.reserving")
     assert str(finding) == (
         "at 3 s, illegal: `failed.reserving` is not allowed in absent: its call does not run there"
-        " (allowed: start, touch, leave, upstream_lost, replaced)"
+        " (allowed: start, touch, report, leave, upstream_lost, replaced)"
     )
 
 
