@@ -1,12 +1,18 @@
 """Serve conversations with an agent that shouts back what it is told, to who is signed in: DATABASE [PORT]."""
 
 import sys
-from contextlib import closing
 
 import trio
-from sqlite_event_store import SqliteEventStore
 
-from lifecycle.systems.openhands import Conversation, Conversations, Cookie, NoCredentials, Request, serve_conversations
+from lifecycle.systems.openhands import (
+    Conversation,
+    Conversations,
+    Cookie,
+    NoCredentials,
+    Request,
+    SqliteEventStore,
+    serve_conversations,
+)
 
 USERS = {"session=of-anna": "anna", "session=of-bob": "bob"}
 
@@ -34,7 +40,7 @@ async def validate(request: Request) -> str:
 
 
 async def main(database: str, port: int = 0) -> None:
-    with closing(SqliteEventStore(database)) as store:
+    async with SqliteEventStore(database) as store:
         await store.create("greetings")
         async with (
             Conversations(agent, store) as conversations,

@@ -1,27 +1,20 @@
 """The how-to about conversations is true: its server runs in a process of its own, is killed, and loses nothing."""
 
-import importlib.util
-import os
 import re
 import subprocess
 import sys
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 
 import lifecycle
-from lifecycle.systems.openhands import REFUSALS, SENTENCES, AuthError, EventStore
-from lifecycle.systems.openhands.event_log import EventLog
-from lifecycle.systems.openhands.reader import Reader
+from lifecycle.systems.openhands import REFUSALS, SENTENCES, AuthError, SqliteEventStore
 
 from .derive import ROOT
 
 PAGE = (ROOT / "docs/howto/serve-openhands-conversations.md").read_text(encoding="utf-8")
 PROGRAM = ROOT / "docs/examples/conversations_server.py"
-STORE = ROOT / "docs/examples/sqlite_event_store.py"
-BESIDE = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-"""The program's store lies beside it, where Python looks unless it is told not to."""
 
 
 class Calls:
@@ -39,7 +32,7 @@ class Calls:
 async def running(folder, port=0):
     """The program in a process of its own, which is killed at the end; its port."""
     command = [sys.executable, str(PROGRAM), str(folder / "events.db"), str(port)]
-    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=BESIDE)
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     try:
         async with process.stdout:
             said = b""
@@ -122,44 +115,13 @@ async def test_a_server_that_is_killed_loses_nothing(tmp_path):
                     await until(lambda: {"content": "THE END"} in [event.get("args") for event in heard[-3:-1]])
         assert anna.epoch >= 4
         nursery.cancel_scope.cancel()
-    with closing(module("sqlite_event_store").SqliteEventStore(str(tmp_path / "events.db"))) as store:
+    async with SqliteEventStore(tmp_path / "events.db") as store:
         log = list(await store.after("greetings", -1, 10_000))
     ids = [event["id"] for event in heard]
     assert len(ids) == len(set(ids)) > 80
     assert all(log[event["id"]] == event for event in heard)
     assert all("extras" in event for event in log if event["id"] not in ids)
     assert max(ids) == log[-1]["id"]
-
-
-def module(name):
-    """An example as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/examples/{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-@pytest.mark.real_time(limit=30)
-async def test_the_store_of_the_howto_is_a_store(tmp_path):
-    """What it keeps is there for the next process, ids have no gap, and what is not there is no file."""
-    path = str(tmp_path / "events.db")
-    with closing(module("sqlite_event_store").SqliteEventStore(path)) as store:
-        assert isinstance(store, EventStore)
-        for _ in range(2):
-            await store.create("c")
-        assert (await store.last("c"), await store.state("c")) == (-1, None)
-        log = EventLog(store, "c")
-        async with trio.open_nursery() as nursery:
-            for _ in range(10):
-                nursery.start_soon(log.append, {"action": "message"})
-        await log.append({"observation": "agent_state_changed"})
-        with pytest.raises(FileNotFoundError, match="d"):
-            await store.append("d", {})
-    with closing(module("sqlite_event_store").SqliteEventStore(path)) as store:
-        replay = Reader(EventLog(store, "c")).replay(7)
-        assert [event["id"] async for event in replay] == [8, 9, 10]
-        assert [event["id"] for event in await store.after("c", 3, 2)] == [4, 5]
-        assert await store.last("c") == 10
 
 
 def table(what):

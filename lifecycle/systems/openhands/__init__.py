@@ -19,9 +19,12 @@ from .conversation import Agent, Conversation
 from .conversations import Conversations
 from .event import Event
 from .event_store import EventStore
+from .events_unavailable import EventsUnavailable
 from .joining_calls import Credentials, JoiningCalls, Status, action, calls, open_conversation
 from .memory_event_store import MemoryEventStore
+from .redis_event_store import RedisEventStore
 from .server import serve_conversations
+from .sqlite_event_store import SqliteEventStore
 
 __all__ = [
     "PROVIDERS",
@@ -39,12 +42,15 @@ __all__ = [
     "EmailNotVerified",
     "Event",
     "EventStore",
+    "EventsUnavailable",
     "Expired",
     "JoiningCalls",
     "Key",
     "MemoryEventStore",
     "NoCredentials",
+    "RedisEventStore",
     "Request",
+    "SqliteEventStore",
     "Status",
     "TermsNotAccepted",
     "Validate",

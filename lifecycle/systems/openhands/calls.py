@@ -8,7 +8,7 @@ import hmac
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from types import MappingProxyType
 from typing import Final, NoReturn, final
 
@@ -160,8 +160,9 @@ class ConversationCalls:
             CallFailed: `events_failed`.
         """
         with _answered("events_failed"):
-            async for event in events.replay(after):
-                yield event
+            async with aclosing(events.replay(after)) as told:
+                async for event in told:
+                    yield event
 
     async def join(self, *, conversation: str, user: str | None) -> dict[str, str]:
         """Join the conversation, and start it if it does not run.

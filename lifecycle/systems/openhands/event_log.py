@@ -1,11 +1,15 @@
 """The events of one conversation in its store, and who waits for the next one.
 
-Law: who has looked, found nothing and waits is woken by whatever was added since he looked, also while he looked.
+Law: who has looked, found nothing and waits is woken by whatever was added since he looked, also while he looked; by
+another process too, if the store can tell.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, final
+
+import trio
 
 from lifecycle.trio.interrupts import ki_protected
 from lifecycle.trio.parking import Parking
@@ -13,8 +17,11 @@ from lifecycle.trio.parking import Parking
 from .event import Event
 from .event_store import EventStore
 
+log = logging.getLogger("lifecycle.openhands")
 BATCH: Final = 128
 """How many events are read at once."""
+PAUSE: Final = 1.0
+"""Seconds after which a store that failed is waited for again."""
 
 
 @final
@@ -37,6 +44,8 @@ class EventLog:
         self.version, self.latest = 0, -1
         self._store = store
         self._changed = Parking()
+        self._shared = type(store).wait is not EventStore.wait
+        self._watched = False
 
     async def append(self, event: Event) -> Event:
         """Add an event; without a `timestamp` it gets one.
@@ -57,7 +66,10 @@ class EventLog:
 
     async def after(self, id: int) -> Sequence[Event]:
         """The next events after an id; at most 128."""
-        return await self._store.after(self.conversation, id, BATCH)
+        found = await self._store.after(self.conversation, id, BATCH)
+        if found:
+            self.latest = max(self.latest, found[-1]["id"])
+        return found
 
     async def last(self) -> int:
         """The id of the last event; -1 if there is none. Raises FileNotFoundError."""
@@ -76,4 +88,34 @@ class EventLog:
     async def changed(self, seen: int) -> None:
         """Wait until the version is another one than it was before looking."""
         while self.version == seen:
-            await self._changed.wait()
+            if self._shared and not self._watched:
+                await self._watch()
+            else:
+                await self._changed.wait()
+
+    async def _watch(self) -> None:
+        """Wait, and meanwhile look for all who wait whether another process has written."""
+        self._watched = True
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._look)
+                await self._changed.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._watched = False
+            self._changed.wake()  # somebody else looks now
+
+    async def _look(self) -> None:
+        failed = False
+        while True:
+            try:
+                await self._store.wait(self.conversation, self.latest)
+                await self.last()
+            except Exception:
+                if not failed:
+                    log.exception("%s: events of other processes are not heard of for now", self.conversation)
+                failed = True
+                await trio.sleep(PAUSE)
+            else:
+                self.touch()
+                await trio.sleep_forever()  # who waits has been woken, and ends this

@@ -6,15 +6,29 @@ has returned, `after` tells, to everybody and for ever.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import trio
 
 from .event import Event
 
 
 class EventStore(ABC):
-    """The events of all conversations; a database may stand behind it.
+    """The events of all conversations; a database may stand behind it. Use it as `async with store`.
 
-    What is raised by a store is logged, and told to no client. A conversation that is not there is a FileNotFoundError.
+    What is raised by a store is logged, and told to no client. A conversation that is not there is a FileNotFoundError;
+    a store that is out of reach raises EventsUnavailable.
     """
+
+    async def __aenter__(self) -> Self:
+        """Open it; by default there is nothing to open."""
+        return self
+
+    async def __aexit__(  # noqa: B027 -- nothing to close, by default
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
 
     @abstractmethod
     async def create(self, conversation: str) -> None:
@@ -59,3 +73,14 @@ class EventStore(ABC):
         Raises:
             FileNotFoundError: there is no such conversation.
         """
+
+    async def wait(self, conversation: str, id: int) -> None:  # noqa: ARG002 -- a store that is shared needs both
+        """Return when there may be an event after an id that another process has written.
+
+        By default nobody else writes, and it never returns. It may be cancelled at any time, and called anew.
+
+        Args:
+            conversation: which one.
+            id: the last that is known; -1 is before all.
+        """
+        await trio.sleep_forever()
