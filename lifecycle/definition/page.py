@@ -270,7 +270,7 @@ class Outbox:
 class Messages:
     """What goes over the transport."""
 
-    codec: Literal["json", "text", "binary", "socketio", "object"] | None = maybe("how messages are written")
+    codec: Literal["json", "text", "binary", "socketio", "avatar", "object"] | None = maybe("how messages are written")
     limit: Size | None = maybe("the longest message that is accepted")
     inbox: Inbox | None = maybe("what waits for the user")
     outbox: Outbox | None = maybe("what waits for the peer")

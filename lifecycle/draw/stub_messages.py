@@ -17,7 +17,7 @@ from .stub_values import INSIDE, choice, or_none, value_type
 
 _REQUEST: Mapping[str, str] = {"id": "str", "method": "str"}
 """What the frame of a request, and the one that cancels it, know besides the page's names."""
-_WITH_KEYS = ("json", "object", "socketio")
+_WITH_KEYS = ("json", "object", "socketio", "avatar")
 """Codecs whose messages have keys."""
 _DELIVERED = ["What `async for` brings, beside the marks of a discontinuity."]
 

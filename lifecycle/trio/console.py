@@ -98,7 +98,7 @@ class _Terminal:
 
     @property
     def _keyed(self) -> bool:
-        return self.connection.definition.messages.codec in ("json", "socketio")
+        return self.connection.definition.messages.codec in ("json", "socketio", "avatar")
 
     async def _read(self, connection: Connection) -> None:
         async for message in connection:

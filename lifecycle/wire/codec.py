@@ -55,6 +55,10 @@ def reader(codec: str, limit: int) -> Reader:
 
         joiner = Joiner(limit)
         return Reader(joiner.decode, joiner.size)
+    if codec == "avatar":
+        from . import avatar
+
+        return Reader(avatar.decode, length)
     return _FROM_JSON if codec == "json" else _AS_IT_CAME
 
 
@@ -72,6 +76,10 @@ def encoder(codec: str) -> Encode:
         from .socketio import encode
 
         return encode
+    if codec == "avatar":
+        from . import avatar
+
+        return avatar.encode
     return to_json if codec == "json" else functools.partial(_as_it_is, codec)
 
 

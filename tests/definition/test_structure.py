@@ -385,7 +385,10 @@ def test_a_row_finds_its_values_by_paths() -> None:
             "3:19: '4 pages' has no unit that a size can have; units are B, KiB, MiB, GiB, kB, MB, GB",
         ),
         ("messages: {inbox: {items: -1}}", "3:27: expected a whole number, found `-1`"),
-        ("messages: {codec: xml}", "3:19: `xml` is not one of json, text, binary, socketio, object: write one of them"),
+        (
+            "messages: {codec: xml}",
+            "3:19: `xml` is not one of json, text, binary, socketio, avatar, object: write one of them",
+        ),
     ],
 )
 def test_what_is_no_row(written: str, expected: str) -> None:

@@ -120,7 +120,7 @@ class Peer:
         self.server._library = self._library  # noqa: SLF001 -- as above
         messages = self.server.definition.messages
         self._codec, self._limit = messages.codec or "text", messages.limit or DEFAULT_LIMIT
-        self._write = encoder("socketio") if self._codec == "socketio" else _JSON
+        self._write = encoder(self._codec) if self._codec in ("socketio", "avatar") else _JSON
         self.url = _URL
         self.dials: deque[Dial] = deque(maxlen=REMEMBERED)
         self.links: deque[Link] = deque(maxlen=REMEMBERED)

@@ -55,7 +55,7 @@ class Link:
 
         Args:
             message: text and bytes are sent as they are, also what is no message of the page; other values as packets
-                where the codec is socketio, else as JSON.
+                where the codec is socketio, as frames where it is avatar, else as JSON.
 
         Raises:
             NotThere: the connection is not open.

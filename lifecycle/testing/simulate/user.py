@@ -22,6 +22,7 @@ from lifecycle.trio.connection import Connection
 from .calls import URL
 from .entries import Entry
 from .fates import Record
+from .frames import user_frame
 from .packets import user_packet
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class User:
                 return {"u": serial, "pad": pad}
             case "socketio":
                 return user_packet(serial, pad)
+            case "avatar":
+                return user_frame(serial, pad)
         return f"u{serial} {pad}"
 
     def _params(self, serial: int) -> Any:

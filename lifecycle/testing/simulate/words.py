@@ -20,6 +20,7 @@ from lifecycle.wire.pick import find
 from lifecycle.wire.routes import Kind, route
 
 from .calls import URL
+from .frames import frame_of
 from .packets import packet_of
 
 _DIALING: tuple[ErrorWord, ...] = ("tls", "dns", "refused", "connect", "handshake", "timeout")
@@ -67,7 +68,7 @@ class Words:
     def __init__(self, page: Definition) -> None:
         self.page = page
         self.routes, self.codec = page.messages.routes, page.messages.codec or "text"
-        self.keyed = self.codec in ("json", "socketio")
+        self.keyed = self.codec in ("json", "socketio", "avatar")
         self._encode, self._limit = encoder(self.codec), page.messages.limit or DEFAULT_LIMIT
         rows = range(len(self.routes)) if self.routes else range(1)
         self.refusals = [cause for cause in page.causes if cause.match or cause.refusal or _sample(cause.text)]
@@ -125,12 +126,15 @@ class Words:
     def _message(self, found: dict[str, Any], serial: int | None, dice: random.Random) -> dict[str, Any]:
         if self.codec == "socketio":
             return packet_of(found, serial, dice)
+        if self.codec == "avatar":
+            return frame_of(found, serial, dice)
         return found if serial is None else {**found, "serial": serial}
 
     def _plain(self, row: int, text: str) -> Said | None:
         if not self.routes:
             packet = {"packet": "event", "namespace": "/", "event": text, "args": []}
             value = packet if self.codec == "socketio" else text
+            value = {"header": "DAT01", "body": text} if self.codec == "avatar" else value
             return Said(self._encode(value), "deliver", value, delivers=True)
         if any(each.match for each in self.routes[: row + 1]):
             return None
@@ -181,7 +185,7 @@ class Words:
         if not self.keyed:
             text = f"~{serial}"
             return attrs.evolve(said, data=text, value=text)
-        return Said(("42{" if self.codec == "socketio" else "{") + str(serial), "bad")
+        return Said(_DAMAGED.get(self.codec, "{") + str(serial), "bad")
 
     # -- requests
 
@@ -219,6 +223,8 @@ class Words:
 _HEADERS = {"retry-after": "7", "location": "/elsewhere"}
 _LENGTHS = (1, 20, 20, 20, 300, 3000)
 _NEVER_SENT = 1006
+_DAMAGED = {"socketio": "42{", "avatar": "|DAT|02|{"}
+"""How a message begins that is none, where `{` alone does not."""
 
 
 def _codes(codes: Codes | None, other: int) -> tuple[int, ...]:
