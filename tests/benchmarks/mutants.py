@@ -28,9 +28,12 @@ from .likeness import alike
 from .mutations import Mutant, mutants
 
 PAGES = (
+    "avatar-live",
+    "avatar-live-server",
     "convai-session",
     "websocket",
     "session-lease",
+    "hiagent-session",
     "openhands-conversation",
     "openhands-conversation-server",
     "openhands-agent-server",

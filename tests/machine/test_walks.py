@@ -439,27 +439,55 @@ def livekit(begin: Begin) -> Any:
 
 
 def lease(begin: Begin) -> Any:
-    """Hold a slot, idle, give it back with trouble."""
+    """Hold a slot, idle, give it back with trouble; be refused, fail to begin, cool down; lose what was held."""
     w = begin("session-lease", release_tries=1)
     w.start()
     assert w.tell("start") == ["call reserve"]
-    w.done("reserving", generation=7)
+    w.done("reserving", generation=7, sure=35.0)
     assert w.effects[-1].arguments == {"generation": 7}
     w.done("held.session.pending")
-    assert w.here() == ("held.session.alive.active", "held.lease.held_safely", "ready")
+    assert w.here() == ("held.session.alive.active", "held.lease.safe.held_safely", "ready")
     assert w.tell("touch") == [
         "stop held.session.alive.active: after idle_after",
         "start held.session.alive.active: after idle_after",
     ]
     w.fire("active")
     w.fire("idle")
-    w.done("held.session.stopping")
-    assert w.clauses[-3:] == ["SL13", "SL17", "SL22"]
+    assert w.here() == ("stopping", "closing")
+    w.done("stopping")
+    assert w.clauses[-2:] == ["SL13", "SL17"]
     assert w.failed("releasing") == ["start release_later: after release_retry"]
     assert w.effects[0].attempt == 1
     w.fire("release_later")
     w.failed("releasing")
-    assert (w.clauses[-1], w.here()) == ("SL31", ("absent", "idle"))
+    assert (w.clauses[-2:], w.here()) == (["SL31", "SL39"], ("absent", "idle"))
+    w.tell("start")
+    w.failed("reserving", code="refused", message="full")
+    assert w.here() == ("refused", "failed")
+    w.tell("leave")
+    w.tell("start")
+    w.failed("reserving", code="refused", message="full")
+    w.tell("start")
+    w.done("reserving", generation=8, sure=35.0)
+    assert w.failed("held.session.pending", code="x", message="x")[-1] == "call stop"
+    w.failed("stopping")
+    assert w.effects[-1].arguments == {"generation": 8, "cooldown": 10.0}
+    w.done("releasing")
+    assert w.here() == ("cooling", "waiting")
+    w.tell("leave")
+    w.tell("start")
+    w.failed("reserving", code="unavailable", message="nobody answers")
+    assert w.here() == ("releasing", "closing")  # it may have been granted
+    w.done("releasing")
+    w.tell("start")
+    w.done("reserving", generation=9, sure=35.0)
+    w.done("held.session.pending")
+    w.tell("report")
+    w.failed("held.lease.safe.renewing", code="unavailable", message="x")
+    assert w.here()[1] == "held.lease.safe.unheard"
+    w.fire("unheard")
+    w.failed("held.lease.safe.renewing", code="lost", message="it is not held any more")
+    assert w.here() == ("stopping", "closing")
     return w
 
 
@@ -831,8 +859,285 @@ def _ended(begin: Begin, ends: tuple[str, ...]) -> list[str]:
     return other.clauses
 
 
+LIVE = {"live_id": "one", "avatar": {"role": "someone"}, "streaming": {"type": "rtmp"}}
+
+
+def avatar(begin: Begin) -> Any:
+    """Start a live, speak, be interrupted, lose it and come back to it, stop it; and be refused by each code."""
+    w = begin("avatar-live", token="t", max_attempts=1)
+    w.start()
+    assert w.tell("interrupt") == []
+    assert w.tell("connect") == ["call new_live"]
+    assert w.done("preparing", **LIVE) == ["open", "start online.dialing: after connect_timeout"]
+    assert "send start" in w.told("opened", "opened")
+    assert w.effects[1].value["body"]["live"] == {"live_id": "one"}
+    w.told("message", "started")
+    assert w.machine.status == "ready"
+    w.told("message", "voice.started")
+    assert w.tell("interrupt") == ["send interrupt"]
+    for event, state in (("voice.continued", "hushed"), ("voice.started", "speaking"), ("voice.ended", "quiet")):
+        w.told("message", event)
+        assert f"online.live.speech.{state}" in w.machine.states
+    assert w.tell("interrupt") == ["send interrupt"]
+    w.told("message", "voice.continued")
+    for _ in range(2):
+        assert w.tell("interrupt") == ["send interrupt"]
+        assert "online.live.speech.hushed" in w.machine.states
+    w.told("message", "voice.ended")
+    assert w.told("message", "told.not_interrupted", code=4007, text="no") == ["emit told"]
+    assert w.fire("proven_after") == []
+    w.fire("alive")
+    w.told("heard", "heard")
+    assert w.fire("alive")[0] == "ping"
+    assert w.fire("asking")[0] == "drop"
+    assert w.fire("redial")[0] == "open"
+    w.told("opened", "opened")
+    assert w.fire("starting")[0] == "drop"
+    assert (w.clauses[-1], w.here()) == ("AL38", ("failed", "failed"))
+    w.tell("reconnect")
+    w.told("opened", "opened")
+    w.told("message", "started")
+    assert w.tell("disconnect")[-2:] == ["send stop", "start online.stopping: after stop_timeout"]
+    w.told("end", "ended.by_server")
+    assert (w.here(), w.machine.names()["held"]) == (("closed", "closed"), False)
+    for event in (
+        "refused.request",
+        "refused.controlled",
+        "crowded.quota",
+        "spent.gone",
+        "full.no_instance",
+        "ended.by_server",
+    ):
+        w.clauses += _answered(begin, event)
+    w.clauses += _unauthorized(begin) + _never_stopped(begin)
+    return w
+
+
+def _starting(begin: Begin, **given: Any) -> Any:
+    w = begin("avatar-live", **given)
+    w.start()
+    w.tell("connect")
+    w.done("preparing", **LIVE)
+    w.told("opened", "opened")
+    return w
+
+
+def _answered(begin: Begin, event: str) -> list[str]:
+    w = _starting(begin, place_attempts=1, renew_limit=1)
+    w.told("message", event)
+    assert w.machine.names()["held"] is not event.startswith(("spent", "ended", "refused.request"))
+    match event.partition(".")[0]:
+        case "crowded":
+            assert w.effects[-1].backoff.first == 10
+            w.fire("redial")
+        case "spent":
+            assert w.fire("settling") == ["call new_live"]
+            w.done("preparing", **LIVE)
+        case "full":
+            assert w.effects[-1].seconds == 10
+            assert w.fire("told")[0] == "open"
+            return w.clauses
+        case _:
+            assert w.machine.status == "failed"
+            w.tell("disconnect")
+            return w.clauses
+    w.told("opened", "opened")
+    w.told("message", event)
+    assert w.machine.status == "failed"
+    return w.clauses
+
+
+def _unauthorized(begin: Begin) -> list[str]:
+    w = _starting(begin, refresh_limit=2)
+    w.told("message", "unauthorized.credentials")
+    w.done("refreshing", token="t2")
+    assert w.fire("settling")[0] == "open"
+    w.told("opened", "opened")
+    assert (w.effects[1].value["body"]["auth"]["token"], "t2" in repr(w.effects)) == ("t2", False)
+    w.told("message", "unauthorized.credentials")
+    w.failed("refreshing")
+    assert w.machine.status == "failed"
+    return w.clauses
+
+
+def _never_stopped(begin: Begin) -> list[str]:
+    clauses = []
+    for end in ("closed", "silent"):
+        w = _starting(begin)
+        w.tell("disconnect")
+        assert "close 1000" in w.fire("stopping")
+        w.told("closed", "closed") if end == "closed" else w.fire("parting")
+        assert w.here() == ("closed", "closed")
+        clauses += w.clauses
+    w = begin("avatar-live")
+    w.start()
+    w.tell("connect")
+    w.failed("preparing")
+    w.tell("connect")
+    w.done("preparing", **LIVE)
+    w.fire("dialing")
+    return [*clauses, *w.clauses]
+
+
+def avatar_server(begin: Begin) -> Any:
+    """Let a live in, beat, and end it in each way; refuse one, and who says nothing."""
+    w = begin("avatar-live-server")
+    w.start()
+    assert w.fire("beating")[:2] == ["ping", "send heartbeat"]
+    assert w.told("message", "asked")[-1] == "call open_live"
+    assert w.done("serving.talking.membership.deciding", code=1000, message="")[0] == "send ack"
+    assert w.machine.status == "ready"
+    assert w.told("message", "asked") == ["send twice"]
+    w.fire("alive")
+    w.told("heard", "heard")
+    w.fire("alive")
+    w.fire("asking")
+    assert w.machine.ended
+    for event, code, state in (
+        ("stopped", 1000, "leaving"),
+        ("drained", 1001, "parting"),
+        ("fail", 4999, "failing"),
+        ("done", 4999, "refusing"),
+        ("failed", 4999, "refusing"),
+        ("waiting", 4999, "failing"),
+        ("lost.network", None, ""),
+    ):
+        for answered in (True, False):
+            w.clauses += _let_go(begin, event, code, state, answered=answered)
+    return w
+
+
+def _let_go(begin: Begin, event: str, code: int | None, state: str, *, answered: bool) -> list[str]:
+    w = begin("avatar-live-server")
+    w.start()
+    if event == "waiting":
+        made = w.fire(event)
+    else:
+        w.told("message", "asked")
+        match event:
+            case "done":
+                made = w.done("serving.talking.membership.deciding", code=4002, message="no")
+            case "failed":
+                made = w.failed("serving.talking.membership.deciding")
+            case "fail":
+                made = w.tell("fail", code=5000, message="broken")
+            case "drained":
+                made = w.tell("drained")
+            case _:
+                made = w.told("message" if event == "stopped" else "end", event)
+    if code is not None:
+        assert f"close {code}" in made
+        assert ("send refusal" in made, "send error" in made) == (
+            event in ("done", "failed"),
+            event in ("fail", "waiting"),
+        )
+        w.told("closed", "closed") if answered else w.fire(state)
+    assert w.machine.ended
+    return w.clauses
+
+
+def hiagent(begin: Begin) -> Any:
+    """Find no room, clear up, wait, be let in, be used, be idle, be lost, and leave; and what each code leads to."""
+    w = begin("hiagent-session", live_id="a", health_misses=1)
+    w.start()
+    assert w.tell("connect") == ["call join"]
+    assert w.effects[0].arguments == {"live_id": "a"}
+    assert w.failed("held.joining", code="4002") == ["call reap"]
+    assert w.done("reaping", reaped=1) == ["emit reaped", "start waiting.backing_off: after redial"]
+    assert w.fire("backing_off") == ["call join"]
+    assert w.done("held.joining") == [
+        "start held.active.trust.unproven: after proven_after",
+        "start held.active.backend.well: after health_every",
+        "start held.active.use.quiet: after idle_after",
+    ]
+    w.fire("proven_after")
+    assert w.tell("touch")[-1] == "start held.active.use.used: after keep_every"
+    assert w.fire("keep_every") == ["call keep"]
+    w.failed("held.active.use.keeping", code="unreachable")
+    assert "emit idle" in w.fire("idle_after")
+    assert w.tell("touch")[-1] == "call keep"
+    w.done("held.active.use.keeping")
+    assert w.tell("lost", code="4007") == ["emit not_interrupted"]
+    for end in ("failed", "done", "failed", "failed"):
+        assert w.fire("health_every") == ["call health"]
+        w.failed("held.active.backend.looking") if end == "failed" else w.done("held.active.backend.looking")
+    assert w.here() == ("returning.leaving", "closing")
+    assert w.failed("returning.leaving") == ["start returning.pausing: after leave_retry"]
+    assert w.fire("leave_retry") == ["call leave"]
+    assert w.tell("retry") == []
+    assert w.done("returning.leaving") == ["call join"]
+    w.tell("leave")
+    w.tell("leave")
+    assert (w.done("returning.leaving"), w.here(), w.machine.ended) == ([], ("left", "closed"), True)
+    for code in ("4000", "4001", "4003", "4004", "429", "4006", "x"):
+        w.clauses += _not_joined(begin, code)
+    for parameters in ({"leave_tries": 0}, {"refresh_limit": 0, "rename_limit": 0, "max_attempts": 0}):
+        w.clauses += _asked(begin, parameters)
+    w.clauses += _unused(begin)
+    return w
+
+
+def _not_joined(begin: Begin, code: str) -> list[str]:
+    other = begin("hiagent-session", live_id="a")
+    other.start()
+    other.tell("connect")
+    other.failed("held.joining", code=code, retry_after=7.0)
+    if code == "4001":
+        assert other.done("refreshing") == ["call join"]
+        other.tell("give_up")
+        other.tell("give_up")
+        other.done("returning.leaving")
+    if code == "4003":
+        assert other.done("returning.leaving")[0] == "emit asked"
+        other.fire("operator_timeout")
+    if code == "4004":
+        assert other.done("renaming", live_id="b") == ["call join"]
+        assert other.effects[0].arguments == {"live_id": "b"}
+        other.failed("held.joining", code="4005")
+    if code == "429":
+        assert other.effects[-1].seconds == 7
+        assert other.fire("told_to_wait") == ["call join"]
+        other.failed("held.joining", code="5002")
+        other.tell("give_up")
+    assert other.here()[1] == {"4006": "waiting", "x": "closing"}.get(code, "failed")
+    return other.clauses
+
+
+def _asked(begin: Begin, parameters: dict[str, int]) -> list[str]:
+    clauses = []
+    for code in ("4001", "4002", "4003", "4004"):
+        other = begin("hiagent-session", live_id="a", **parameters)
+        other.start()
+        other.tell("connect")
+        other.failed("held.joining", code=code)
+        for state in ("refreshing", "reaping", "returning.leaving", "renaming"):
+            if other.here()[0] == state:
+                other.failed(state)
+        if other.here()[0] == "returning.pausing":
+            other.fire("leave_retry")
+            other.done("returning.leaving")
+        assert other.here()[1] == ("waiting" if code == "4002" and "leave_tries" in parameters else "suspended")
+        other.tell("leave")
+        assert other.machine.ended
+        clauses += other.clauses
+    return clauses
+
+
+def _unused(begin: Begin) -> list[str]:
+    other = begin("hiagent-session", live_id="a")
+    other.start()
+    other.tell("connect")
+    other.done("held.joining")
+    other.fire("idle_after")
+    other.fire("leave_idle_after")
+    other.done("returning.leaving")
+    assert other.machine.ended
+    return other.clauses
+
+
 STORIES = {
-    "convai-session": convai,
+    "avatar-live": avatar, "avatar-live-server": avatar_server,
+    "convai-session": convai, "hiagent-session": hiagent,
     "socketio-connection": socketio_connection, "socketio": socketio, "socketio-server": socketio_server,
     "socketio-heartbeat": socketio_heartbeat, "openhands-conversation": conversation,
     "connection": connection, "heartbeat": heartbeat, "handshake": handshake, "reconnect": reconnect, "refresh": refresh,

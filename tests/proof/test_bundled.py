@@ -214,12 +214,40 @@ MUTANTS = (
     Mutant("resume", "RM2: {on: failed, to: waiting}", "RM2: {on: failed, to: authorizing}", law="no-silent-wait"),
     # resumed twice
     Mutant("resume", "            ignore: [resumed, forgotten]\n", "", law="handled"),
-    # a slot that another owner has taken over is still counted
+    # a slot that was refused is still counted
     Mutant(
         "session-lease",
-        "do: {set: {slots: 0, why: replaced}}",
-        "do: {set: {why: replaced}}",
-        law="always absent or refused or cooling, when slots == 0",
+        "do: {set: {why: =event.message, slots: =slots - 1}}, to: refused",
+        "do: {set: {why: =event.message}}, to: refused",
+        law="bounded",
+    ),
+    # a slot is given back twice
+    Mutant(
+        "session-lease",
+        "do: {set: {upstream: false}}, to: releasing}\n      SL18",
+        "do: {set: {upstream: false, slots: =slots - 1}}, to: releasing}\n      SL18",
+        law="bounded",
+    ),
+    # nobody answered whether it was granted, and it is not given back
+    Mutant(
+        "session-lease",
+        "SL32: {on: failed, do: {set: {why: =event.message}}, to: releasing}",
+        "SL32: {on: failed, do: {set: {why: =event.message}}, to: absent}",
+        law="bounded",
+    ),
+    # a lease that is gone leaves what was begun as it is
+    Mutant(
+        "session-lease",
+        "do: {set: {why: replaced}}, to: stopping}",
+        "do: {set: {why: replaced}}, to: releasing}",
+        law="never absent or refused or reserving or releasing or release_later or cooling, when upstream",
+    ),
+    # a place that does not answer is believed for ever
+    Mutant(
+        "session-lease",
+        "      SL41: {on: [taken, unproven], to: stopping}",
+        "      SL41: {on: taken, to: stopping}\n      SL42: {on: unproven, to: held}",
+        law="no-silent-wait",
     ),
     # a release that fails is tried for ever
     Mutant(
@@ -229,7 +257,9 @@ MUTANTS = (
         problem="`SL31` never sees `failed`",
     ),
     # whoever leaves a living session is not heard
-    Mutant("session-lease", "              SL14: {on: leave, to: stopping}\n", "", law="handled"),
+    Mutant(
+        "session-lease", "              SL14: {on: leave, do: {set: {why: left}}, to: stopping}\n", "", law="handled"
+    ),
     # it cools down for ever
     Mutant(
         "session-lease",
@@ -301,6 +331,48 @@ MUTANTS = (
         "OV9: {on: unauthorized,",
         problem="`OV10` never sees `unauthorized`",
     ),
+    # a live_id that is spent is started again
+    Mutant(
+        "avatar-live",
+        "do: {set: {held: false, renewals: =renewals + 1}}, to: settling}",
+        "do: {set: {renewals: =renewals + 1}}, to: settling}",
+        law="never after spent or ended or disconnect, when held",
+    ),
+    # a live that was lost is left behind there, where it is counted, and another one begun
+    Mutant(
+        "avatar-live",
+        "AL25: {on: lost, do: {set: {waiting.told: =event.retry_after}}, to: waiting}",
+        "AL25: {on: lost, do: {set: {waiting.told: =event.retry_after, held: false}}, to: waiting}",
+        law="never after lost, waiting, when not held",
+    ),
+    # over the quota it is asked again like after any loss
+    Mutant(
+        "avatar-live",
+        "AL26: {on: crowded, to: queueing}",
+        "AL26: {on: crowded, to: waiting}",
+        law="never after crowded or full, waiting or settling or preparing or online.dialing",
+    ),
+    # a start that is never acknowledged is waited for
+    Mutant(
+        "avatar-live",
+        "          AL8: {after: start_timeout, to: unstarted}\n",
+        "",
+        problem="`online.unstarted` is never entered",
+    ),
+    # an error is an end like any other
+    Mutant(
+        "avatar-live-server",
+        "do: {set: {verdict: failed, code: =event.code, why: =event.message}}, to: failing}",
+        "do: {set: {verdict: failed, code: =event.code, why: =event.message}}, to: leaving}",
+        law="never after fail, serving.refusing or serving.leaving or serving.parting or over",
+    ),
+    # a client that was refused is waited for, after our goodbye
+    Mutant(
+        "avatar-live-server",
+        "          AS12: {after: close_timeout, to: over}\n",
+        "",
+        problem="`serving.refusing` may wait for ever",
+    ),
     # a bot that does not become ready is waited for
     Mutant(
         "convai-session",
@@ -335,6 +407,29 @@ MUTANTS = (
         "      OV12: {on: told, do: {emit: {told: {text: =event.text, say: =event.say}}}}\n",
         "",
         problem="`told.rate_limited`",
+    ),
+    # a slot that is given back is not believed to be
+    Mutant(
+        "hiagent-session",
+        "HS31: {on: done, do: {set: {owed: false, seated: false}}, to: deciding}",
+        "HS31: {on: done, to: deciding}",
+        law="always idle or reaping or refreshing or renaming or waiting or asking or failed or left, when not owed and (not seated)",
+    ),
+    # no room is asked for again at once, and for ever
+    Mutant(
+        "hiagent-session",
+        "HS47: {on: failed, to: waiting}",
+        "HS47: {on: failed, to: held}",
+        law="never held.joining, when then in ['wait', 'reap', 'ask', 'fail']",
+    ),
+    # whoever has left is asked for again
+    Mutant("hiagent-session", "HS38: {when: going, to: left}", "HS38: {when: going, to: waiting}", law="stop-always"),
+    # a leave that fails is tried for ever
+    Mutant(
+        "hiagent-session",
+        "HS32: {on: failed, when: leaves < leave_tries,",
+        "HS32: {on: failed,",
+        problem="`HS33` never sees `failed`",
     ),
 )
 

@@ -181,6 +181,34 @@ def test_a_client_and_a_server_of_socketio_understand_each_other() -> None:
     assert found.states > 300
 
 
+AVATAR = (read("avatar-live"), read("avatar-live-server"))
+
+
+@pytest.mark.parametrize("closes", [1, 2])
+def test_a_client_and_a_server_of_avatars_understand_each_other(closes: int) -> None:
+    """Start, heartbeats first or not, errors, stops and goodbyes: both come to live, or to an end."""
+    found = explore_together(*AVATAR, closes=closes)
+    assert found.broken is None, found
+    assert found.states > 50
+
+
+@pytest.mark.parametrize(
+    ("page", "right", "wrong"),
+    [
+        (0, "start:     {header: CTL00,", "start:     {header: CTL02,"),
+        (1, "ack:       {header: MSG00,", "ack:       {header: MSG03,"),
+    ],
+    ids=["another start", "another acknowledgement"],
+)
+def test_what_both_ends_of_a_live_say_is_needed(page: int, right: str, wrong: str) -> None:
+    """A frame that the other end does not know leaves both waiting, and only a clock ends that."""
+    text = (Path("specs") / f"{AVATAR[page].name}.yaml").read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    pages = list(AVATAR)
+    pages[page] = read_text(text.replace(right, wrong), f"{AVATAR[page].name}.yaml", Path("specs"))
+    assert explore_together(*pages, closes=0).broken == "no deadlock"
+
+
 @pytest.mark.parametrize(
     ("changes", "broken"),
     [

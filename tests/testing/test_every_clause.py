@@ -349,17 +349,43 @@ def a_slot_is_kept_in_use_until_it_cannot_be_given_back():
     page = Puppet("session-lease", release_tries=1)
     page.start()
     page.tell("start")
-    page.end_call("reserving", "done", {"generation": 7})
+    page.end_call("reserving", "done", {"generation": 7, "sure": 35.0})
     page.end_call("held.session.pending")
     page.tell("touch")
     page.run_out("idle_after")
     page.tell("touch")
     page.tell("leave")
-    page.end_call("held.session.stopping")
+    page.end_call("stopping")
     page.end_call("releasing", "failed", {"code": "x", "message": "x"})
     page.run_out("release_retry")
     page.end_call("releasing", "failed", {"code": "x", "message": "x"})
-    assert (page.states, page.clauses, page.variables["slots"]) == (("absent",), ("SL31",), 0)
+    assert (page.states, page.clauses, page.variables["slots"]) == (("absent",), ("SL31", "SL39"), 0)
+
+
+def a_slot_that_others_have_is_told_to_the_place():
+    """A report goes out at once, also while another one is on its way; what failed to begin may be left while it cools."""
+    page = Puppet("session-lease")
+    page.start()
+    page.tell("start")
+    page.end_call("reserving", "done", {"generation": 7, "sure": 35.0})
+    page.tell("report")
+    page.tell("report")
+    assert page.clauses == ("SL35",)
+    page.end_call("held.lease.safe.renewing", "failed", {"code": "unavailable", "message": "x"})
+    page.run_out("renew_retry")
+    page.end_call("held.session.pending", "failed", {"code": "x", "message": "x"})
+    page.end_call("stopping")
+    page.end_call("releasing")
+    assert page.clauses == ("SL26", "SL38")
+    page.tell("leave")
+    assert page.states == ("absent",)
+    page.tell("start")
+    page.end_call("reserving", "failed", {"code": "unavailable", "message": "x"})
+    page.end_call("releasing")
+    page.tell("start")
+    page.end_call("reserving", "done", {"generation": 8, "sure": 35.0})
+    page.run_out("sure")
+    assert page.states == ("stopping",)
 
 
 def credentials_cannot_be_renewed():
@@ -540,7 +566,179 @@ def there_is_no_room():
     assert (page.status, page.clauses) == ("failed", ("CV41",))
 
 
+def asked_for(**parameters):
+    """A session that is asked for."""
+    page = Puppet("hiagent-session", live_id="a", **parameters)
+    page.start()
+    page.tell("connect")
+    assert page.status == "connecting"
+    return page
+
+
+def refused(page, code):
+    """The call that runs is refused."""
+    fields = {"code": code, "message": "x", "status": 200, "retry_after": None}
+    page.end_call(page.states[0], "failed", fields)
+
+
+def a_session_with_an_avatar_is_used_and_lost():
+    """It is kept, idle, used again, and left by itself; and its backend falls silent."""
+    page = asked_for()
+    page.end_call("held.joining")
+    page.run_out("proven_after")
+    page.tell("touch")
+    page.run_out("keep_every")
+    page.end_call("held.active.use.keeping", "failed", {"code": "timeout", "message": "x"})
+    page.run_out("idle_after")
+    page.tell("touch")
+    page.end_call("held.active.use.keeping")
+    page.run_out("idle_after")
+    page.run_out("leave_idle_after")
+    page.end_call("returning.leaving")
+    assert (page.ended, page.states) == (True, ("left",))
+    page = asked_for(health_misses=1)
+    page.end_call("held.joining")
+    for end in ("failed", "done", "failed", "failed"):
+        page.run_out("health_every")
+        page.end_call("held.active.backend.looking", end, {"code": "x", "message": "x"} if end == "failed" else {})
+    assert (page.status, page.clauses) == ("closing", ("HS10", "HS4"))
+
+
+def there_is_no_session_with_an_avatar():
+    """For each code, until nothing is owed and nobody asks any more."""
+    for code, then in (
+        ("4000", "failed"), ("4001", "suspended"), ("4002", "waiting"), ("4003", "suspended"), ("4004", "suspended"),
+        ("429", "waiting"), ("4006", "waiting"), ("x", "waiting"),
+    ):  # fmt: skip
+        page = asked_for(refresh_limit=0, rename_limit=0, leave_tries=1)
+        refused(page, code)
+        if page.status == "closing":
+            refused(page, "x")
+            page.run_out("leave_retry")
+            refused(page, "x")
+            assert "HS33" in page.clauses
+        if page.states == ("reaping",):
+            refused(page, "x")
+        assert page.status == then
+    for code in ("4001", "4004"):
+        page = asked_for()
+        refused(page, code)
+        refused(page, "x")
+        assert page.status == "suspended"
+    page.run_out("operator_timeout")
+    page.tell("retry")
+    page.tell("give_up")
+    page.tell("retry")
+    page.end_call("returning.leaving")
+    assert (page.status, page.clauses[-1]) == ("connecting", "HS44")
+
+
+def a_live(**parameters):
+    """A live of an avatar that was let in."""
+    page = Puppet("avatar-live", **parameters)
+    page.start()
+    page.tell("connect")
+    goes_live(page)
+    return page
+
+
+def goes_live(page, event="started"):
+    """There is something to be live, a transport, and an answer to the start."""
+    if "preparing" in page.states:
+        page.end_call("preparing", "done", {"live_id": "a", "avatar": {}, "streaming": {}})
+    page.happen("opened")
+    page.happen("message", event)
+
+
+def a_live_is_lost_and_come_back_to():
+    """It speaks, is interrupted, proves to be healthy, falls silent, and is started again under its own id."""
+    page = a_live()
+    page.happen("message", "voice.started")
+    for event in ("voice.started", "voice.ended"):
+        page.tell("interrupt")
+        page.tell("interrupt")
+        page.happen("message", event)
+        assert "online.live.speech.hushed" not in page.states
+    page.run_out("proven_after")
+    page.run_out("silent")
+    page.happen("heard")
+    page.run_out("silent")
+    page.run_out("heartbeat_wait")
+    assert (page.status, page.clauses[0]) == ("waiting", "silence/HB3")
+    page.run_out("redial")
+    goes_live(page)
+    assert page.status == "ready"
+
+
+def a_live_has_no_place():
+    """No instance is free, then the quota is used up, and that too often."""
+    page = a_live(place_attempts=1)
+    page.happen("end", "full.no_instance")
+    page.run_out("told")
+    goes_live(page, "crowded.quota")
+    assert (page.status, page.clauses[-1]) == ("failed", "AL36")
+
+
+def a_live_is_stopped():
+    """By the server's close, by our own goodbye, and by nobody."""
+    for end in ("ended.by_server", "closed", "close_timeout"):
+        page = a_live()
+        page.tell("disconnect")
+        if end == "ended.by_server":
+            page.happen("end", end)
+        else:
+            page.run_out("stop_timeout")
+            page.happen(end) if end == "closed" else page.run_out(end)
+        assert page.status == "closed"
+
+
+def a_server_of_lives_is_not_reached():
+    """Nothing answers the dial, or the start, and that too often; and then it refuses, or ends the live itself."""
+    page = a_live(max_attempts=2)
+    for timeout in ("", "connect_timeout", "start_timeout"):
+        page.happen("end", "lost.network") if not timeout else page.run_out(timeout)
+        if page.status == "waiting":
+            page.run_out("redial")
+            if timeout:
+                page.happen("opened")
+    assert (page.status, page.clauses[-1]) == ("failed", "AL38")
+    for event in ("refused.controlled", "refused.request", "ended.by_server"):
+        page.tell("reconnect")
+        goes_live(page)
+        page.happen("end", event)
+        assert page.status == "failed"
+
+
+def a_live_id_is_spent_again_and_again():
+    """After another one it is given up."""
+    page = a_live(renew_limit=1)
+    page.happen("end", "spent.gone")
+    page.run_out("settle_wait")
+    goes_live(page, "spent.in_use")
+    assert (page.status, page.clauses) == ("failed", ("AL28",))
+
+
+def an_account_is_refused():
+    """With another token, and without one."""
+    page = a_live(refresh_limit=2)
+    for end in ("done", "failed"):
+        page.happen("end", "unauthorized.credentials")
+        page.end_call("refreshing", end, {"token": "t"} if end == "done" else {"code": "x", "message": "x"})
+        if end == "done":
+            page.run_out("settle_wait")
+            goes_live(page)
+    assert (page.status, page.clauses) == ("failed", ("AL33",))
+
+
 STORIES = {
+    "avatar-live": (
+        a_live_is_lost_and_come_back_to,
+        a_live_is_stopped,
+        a_server_of_lives_is_not_reached,
+        a_live_has_no_place,
+        a_live_id_is_spent_again_and_again,
+        an_account_is_refused,
+    ),
     "convai-session": (
         a_character_is_talked_to,
         a_session_with_a_character_is_left,
@@ -561,8 +759,12 @@ STORIES = {
         a_client_of_a_conversation_is_asked_for_a_sign_of_life,
     ),
     "livekit-agent-session": (agent_and_user_talk, a_session_drains, a_session_fails),
+    "hiagent-session": (a_session_with_an_avatar_is_used_and_lost, there_is_no_session_with_an_avatar),
     "provider": (a_provider_fails_and_is_well_again,),
-    "session-lease": (a_slot_is_kept_in_use_until_it_cannot_be_given_back,),
+    "session-lease": (
+        a_slot_is_kept_in_use_until_it_cannot_be_given_back,
+        a_slot_that_others_have_is_told_to_the_place,
+    ),
     "refresh": (credentials_cannot_be_renewed,),
     "resume": (a_client_renews_its_credentials, a_client_that_resumes_is_closed, a_peer_of_a_client_falls_silent),
     "websocket": (a_plain_client_is_closed,),

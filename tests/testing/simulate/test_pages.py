@@ -14,6 +14,8 @@ NIGHTLY = bool(os.environ.get("LIFECYCLE_NIGHTLY"))
 SEEDS, HOURS = (range(1, 10_001), 1.0) if NIGHTLY else (range(1, 201), 0.03)
 WHOLE = tuple(name for name in bundled() if read(name).role is not None and not read(name).leaves)
 HAPPENS = {
+    "avatar-live": {"dials", "messages sent", "messages not_sent", "messages read", "marks lost"},
+    "avatar-live-server": {"messages not_sent", "messages read"},
     "convai-session": {"messages sent", "messages not_sent", "messages read", "marks lost"},
     "websocket": {"dials", "messages sent", "messages not_sent", "messages maybe", "marks lost"},
     "resume": {"requests answered", "requests refused", "requests maybe", "marks resumed", "marks gap"},
