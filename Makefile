@@ -3,7 +3,8 @@
 #   make test      build, install, test         make demo     the demonstration
 #   make lint      ruff                         make types    mypy and pyright
 #   make drift     is what is derived fresh?    make derive   derive it again
-#   make peers     against the real gateway, the real Socket.IO, of npm and of python, and LiveKit Agents of PyPI
+#   make peers     against the real gateway, the real Socket.IO, of npm and of python, LiveKit Agents of PyPI,
+#                  and Debian's Redis, which is installed if it is not there
 #   make nightly   the tests, far more of them  make coverage line and branch
 #   make clean
 #
@@ -33,14 +34,19 @@ unexport PYTHONPATH
 SOURCES := pyproject.toml $(wildcard README.md LICENSE) \
 	$(shell find lifecycle specs -name __pycache__ -prune -o \( -type d -o -type f \) -print)
 
-.PHONY: test peers nightly coverage demo lint types drift derive clean
+.PHONY: test peers redis nightly coverage demo lint types drift derive clean
 
 test: $(MADE)/wheel
 	$(PYTEST) $(ARGS)
 
 # The first time npm installs into $(VENV)/peers: about two minutes, 840 MB and 400 MB with pip. One system: make peers ARGS=socketio
-peers: $(MADE)/wheel
+peers: $(MADE)/wheel redis
 	$(VENV)/bin/python -P tests/peers $(ARGS)
+	$(if $(ARGS),,$(PYTEST) -k redis tests/registry tests/systems/openhands)
+
+redis:
+	@command -v redis-server > /dev/null || { echo "== installing redis-server of Debian"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server > /dev/null; }
 
 nightly: $(MADE)/wheel
 	LIFECYCLE_NIGHTLY=1 $(PYTEST) -o faulthandler_timeout=0 $(ARGS)

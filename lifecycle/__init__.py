@@ -5,6 +5,7 @@ machine/      what it means: a chart, a table, a pure machine
 proof/        what it promises          draw/      how it looks
 observe/      what watches it           wire/      bytes to events, pure
 trio/         the only room that knows trio
+registry/     sessions that are counted
 systems/      calls of real systems     testing/   what embedders test with
 cli           the command line          errors     every exception, as one tree
 """

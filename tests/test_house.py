@@ -56,6 +56,7 @@ LIBRARIES = {
     "hypercorn": ("lifecycle/registry/admin/*",),
     "prometheus_client": ("lifecycle/registry/admin/*",),
     "starlette": ("lifecycle/registry/admin/*",),
+    "packaging": ("lifecycle/cli/requirement.py",),
     "click": _TERMINAL,
     "rich": _TERMINAL,
 }
@@ -73,6 +74,7 @@ HEAVY = {
     "engineio",
     "httpx2",
     "hypercorn",
+    "packaging",
     "prometheus_client",
     "socketio",
     "starlette",

@@ -15,11 +15,13 @@ from lifecycle.definition.read import read
 from lifecycle.errors import LifecycleError, PageError, WrongParameters
 
 from .compare import diff, replay
+from .doctor import doctor
 from .monitor import monitor
 from .pages import BAD, FAILED, GOOD, calls, pages
 from .pages import parameters as parsed
 from .proof import certify, check, vectors
 from .proxy import proxy
+from .registry import registry
 from .simulate import simulate
 from .stubs import stubs
 
@@ -41,7 +43,7 @@ def cli() -> None:
     """
 
 
-for _command in (check, certify, diff, vectors, replay, monitor, stubs, proxy, simulate):
+for _command in (check, certify, diff, doctor, vectors, replay, monitor, stubs, proxy, registry, simulate):
     cli.add_command(_command)
 
 

@@ -20,6 +20,7 @@ from .dispatch import dispatch
 from .idle import idle
 from .liveness import liveness
 from .messages import messages
+from .registry import registry
 from .rounds import Cases
 from .simulation import simulation
 from .storm import storm
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[..., Cases]] = {
     "liveness": liveness,
     "idle": idle,
     "storm": storm,
+    "registry": registry,
     "simulation": simulation,
 }
 ALONE = {
@@ -42,17 +44,18 @@ ALONE = {
 }
 """Modules with a command line of their own: they take long, and tell more than times."""
 OPTIONS = {
-    **dict.fromkeys(("messages", "liveness"), ("rounds",)),
+    **dict.fromkeys(("messages", "liveness", "registry"), ("rounds",)),
     "idle": ("rounds", "connections"),
     "storm": ("rounds", "clients"),
 }
 NEEDS = {
     **dict.fromkeys(("messages", "idle"), ("picows", "websockets")),
     "liveness": ("picows",),
+    "registry": ("coredis", "pytest"),
     "storm": ("websockets",),
 }
 LIBRARIES = (
-    *("attrs", "automat", "cattrs", "picows", "python-statemachine", "PyYAML"),
+    *("attrs", "automat", "cattrs", "coredis", "picows", "python-statemachine", "PyYAML"),
     *("transitions", "trio", "trio-websocket", "websockets"),
 )
 FULL = 2_000
@@ -106,7 +109,9 @@ def _given() -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often messages, liveness, idle and storm measure")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="how often messages, liveness, registry, idle and storm measure"
+    )
     parser.add_argument("--clients", type=int, metavar="N", help="how many come back in storm")
     parser.add_argument(
         "--full", dest="connections", action="store_const", const=FULL, help=f"{FULL} connections in idle"

@@ -20,7 +20,8 @@ def shapes(text: str) -> list[str]:
 
 def by(line: str) -> str:
     """Who does what a line says."""
-    return "server" if line.startswith(("server->>server", "Note over server", "page->>server: drop")) else "page"
+    done = ("server->>server", "Note over server", "server->>page: close", "page->>server: drop")
+    return "server" if line.startswith(done) else "page"
 
 
 @pytest.fixture
