@@ -226,17 +226,19 @@ class Registry:
     ) -> bool:
         """End all sessions of this registry, in `goodbye` seconds, also when cancelled."""
         nursery, self._nursery = self._nursery, None
-        with trio.move_on_after(self._goodbye, shield=True):
-            for session in list(self._sessions):
-                session.leave_nowait()
-            for session in list(self._sessions):
-                await session.gone()
-        self.abandon()
         try:
+            with trio.move_on_after(self._goodbye, shield=True):
+                for session in list(self._sessions):
+                    session.leave_nowait()
+                for session in list(self._sessions):
+                    await session.gone()
+        finally:
+            self.abandon()
             nursery.cancel_scope.shield = True  # all of it ends now, and the body's own exception leaves as it is
-            await self._manager.__aexit__(None, None, None)
-        except BaseException as trouble:  # noqa: BLE001 -- an interrupt, in what the embedder wrote
-            raise alone(trouble) from None
+            try:
+                await self._manager.__aexit__(None, None, None)
+            except BaseException as trouble:  # noqa: BLE001 -- an interrupt, in what the embedder wrote
+                raise alone(trouble) from None
         return False
 
     # -- inside

@@ -99,7 +99,7 @@ def test_ctrl_c_ends_the_clients(server, client):
             _, said = process.communicate(timeout=LIMIT)
         finally:
             process.kill()  # or `with` would wait for it
-    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert said.rstrip().endswith("KeyboardInterrupt"), said
     assert process.returncode == -signal.SIGINT
     assert server.codes.get(timeout=LIMIT) == 1001
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 SEEDS: Final = range(1, 301)
-HEARING: Final = 400
+HEARING: Final = 200
 """Seeds above this one are of speech that is recognized, in one piece; the others of language models."""
 STATUSES: Final = (400, 401, 404, 408, 422, 429, 499, 500, 502, 503)
 TIMEOUT: Final = 5.0
