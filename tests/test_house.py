@@ -50,7 +50,7 @@ LIBRARIES = {
     "opentelemetry": ("lifecycle/observe/telemetry.py", "lifecycle/observe/way.py", "lifecycle/observe/meters.py"),
     "cryptography": ("lifecycle/systems/openclaw/device.py",),
     "engineio": ("lifecycle/wire/socketio.py",),
-    "httpx2": ("lifecycle/systems/convai/*", "lifecycle/systems/hiagent/*"),
+    "httpx2": ("lifecycle/systems/http.py", "lifecycle/systems/convai/*", "lifecycle/systems/hiagent/*"),
     "socketio": ("lifecycle/wire/socketio.py",),
     "coredis": ("lifecycle/registry/redis/*", "lifecycle/systems/openhands/redis_event_store.py"),
     "hypercorn": ("lifecycle/registry/admin/*",),

@@ -143,18 +143,7 @@ class AtPlace:
         """All sessions, the oldest first. Raises LeasesUnavailable."""
         from lifecycle.registry.at_place import list_place
 
-        return [
-            {
-                "live_id": lease.id,
-                "status": lease.status,
-                "created_at": lease.created_at,
-                "last_activity": lease.touched_at,
-                "generation": lease.generation,
-                "owner": lease.owner,
-                "seconds_left": round(lease.left, 3),
-            }
-            for lease in list_place(self._place)
-        ]
+        return [lease.shown for lease in list_place(self._place)]
 
     def clear(self, rows: Sequence[Row], *, everybody: bool) -> Mapping[str, str]:  # noqa: ARG002 -- these are all, then
         """Take these away from their owners. Raises LeasesUnavailable."""

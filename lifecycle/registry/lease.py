@@ -3,7 +3,7 @@
 Law: plain data. Whoever holds a lease knows its `ticket`; everybody may know the rest.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -34,6 +34,19 @@ class Lease:
     created_at: float
     touched_at: float
     left: float
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """As everybody may see it, ready for JSON: without its ticket."""
+        return {
+            "live_id": self.id,
+            "status": self.status,
+            "created_at": self.created_at,
+            "last_activity": self.touched_at,
+            "generation": self.generation,
+            "owner": self.owner,
+            "seconds_left": round(self.left, 3),
+        }
 
 
 @attrs.frozen

@@ -149,7 +149,7 @@ class Registry:
         return any(touched)
 
     async def leave(self, id: str) -> bool:
-        """End every session of an id, also those of other owners, who learn it when they renew. Again is no harm.
+        """End every session that an id has, also those of other owners, who learn it when they renew. Again is no harm.
 
         Returns:
             Whether there was one. That there is none is as good.
@@ -157,12 +157,19 @@ class Registry:
         Raises:
             LeasesUnavailable: the place does not answer, so nobody knows about other owners; ours have ended.
         """
-        ours = self._of(id)
-        first = [session.leave_nowait() for session in ours]
+        ours, others, trouble = self._of(id), list[Lease](), None
+        generations = {session.generation for session in ours}
+        try:
+            # asked before ours have ended: nobody meant those who come afterwards
+            others = [lease for lease in await self.leases.held(id) if lease.generation not in generations]
+        except LeasesUnavailable as error:
+            trouble = error
+        finally:
+            first = [session.leave_nowait() for session in ours]
         for session in ours:
             await session.gone()
-        generations = {session.generation for session in ours}
-        others = [lease for lease in await self.leases.held(id) if lease.generation not in generations]
+        if trouble is not None:
+            raise trouble
         revoked = [await self.leases.revoke(id, lease.generation) for lease in others]
         return any([*first, *revoked])
 

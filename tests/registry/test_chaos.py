@@ -69,9 +69,8 @@ class Luck:
                         await session.leave()
                     elif what == 1:
                         session.lost("bad luck")
-                    elif (
-                        what == 2 and registry.get(id) is not None
-                    ):  # what another owner has would go on till he renews
+                    # what another owner has would go on till he renews
+                    elif what == 2 and session.status in ("active", "idle"):
                         await registry.leave(id)
                 except LifecycleError:
                     await trio.sleep(self.dice.uniform(0, 5))

@@ -504,6 +504,22 @@ async def test_leave_also_ends_what_others_have():
         assert await ours.leave("a") is False
 
 
+async def test_who_starts_while_another_leaves_is_not_meant():
+    """Of the id's sessions those are ended that there were; the next owner's goes on."""
+    far = Flaky()
+    async with registry_of(leases=far) as (ours, upstream), registry_of(leases=far.leases) as (theirs, _):
+        await ours.start("a")
+        far.slow = 3.0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ours.leave, "a")
+            while await far.leases.held("a"):
+                await trio.sleep(0.1)
+            session = await theirs.start("a")
+        assert upstream.running == set()
+        await trio.sleep(20)  # by then he has renewed
+        assert (session.status, await theirs.leases.count()) == ("active", 1)
+
+
 async def test_clear_tells_how_many_there_were_and_goes_on_past_one_that_fails():
     """Ours and those of others, all of them; what went wrong is told by id."""
     leases = MemoryLeases()

@@ -12,7 +12,6 @@ import attrs
 import trio
 
 from lifecycle.errors import LifecycleError
-from lifecycle.registry.lease import Lease
 from lifecycle.registry.refusal import AlreadyHeld, LeasesUnavailable, NoCapacity, StartRefused
 from lifecycle.registry.start_failed import StartFailed
 
@@ -97,16 +96,3 @@ def _failed(error: StartFailed) -> int:
 def unavailable(error: LeasesUnavailable) -> Answer:
     """The place does not answer."""
     return bad(503, f"{error}; nothing is known of what was asked: ask again when it is back")
-
-
-def shown(lease: Lease) -> dict[str, Any]:
-    """A lease as everybody may see it: without its ticket."""
-    return {
-        "live_id": lease.id,
-        "status": lease.status,
-        "created_at": lease.created_at,
-        "last_activity": lease.touched_at,
-        "generation": lease.generation,
-        "owner": lease.owner,
-        "seconds_left": round(lease.left, 3),
-    }

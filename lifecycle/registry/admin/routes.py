@@ -17,7 +17,7 @@ from lifecycle.errors import LifecycleError
 from lifecycle.registry.refusal import LeasesUnavailable, StartRefused
 from lifecycle.registry.registry import Registry
 
-from .answer import Answer, bad, good, not_started, shown, unavailable, wrong
+from .answer import Answer, bad, good, not_started, unavailable, wrong
 from .join import Join, WrongJoin, ask, read_join, wrong_id
 from .metrics import CONTENT_TYPE, Metrics
 from .reading import BodyTooLarge, BodyTooSlow, Reading
@@ -161,7 +161,7 @@ class Routes:
         except LeasesUnavailable as error:
             return json(unavailable(error))
         further = leases[-1].generation if len(leases) == limit else None
-        rows = [shown(lease) for lease in leases]
+        rows = [lease.shown for lease in leases]
         return json(good(f"{len(rows)} sessions", sessions=rows, next=further))
 
     async def _health(self, request: Request) -> Response:

@@ -7,12 +7,11 @@ and in nothing that is said; no redirect takes it elsewhere. An answer is read u
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import urlsplit
 
 from lifecycle.definition.literal import Secret
 from lifecycle.errors import CallFailed, WrongParameters
+from lifecycle.systems import http
 from lifecycle.wire.causes import retry_after
 
 from .refusal import sentence
@@ -26,8 +25,6 @@ Credentials = str | Callable[[], Awaitable[str]]
 BASE_URL: Final = "https://live.convai.com"
 KINDS: Final = ("audio", "video")
 HEADERS: Final = ("x-api-key", "API-AUTH-TOKEN")
-LARGEST: Final = 1024 * 1024
-"""Bytes of an answer that are read."""
 _OK: Final = range(200, 300)
 _RETURNED: Final = {
     "room_name": "room_name",
@@ -114,12 +111,12 @@ class ConvaiCalls:
         if self._source is None:
             raise CallFailed("no_credentials", "no other API key is known")
         key: object = await self._source()
-        if wrong := _wrong_key(key):
+        if wrong := http.wrong_key(key, "the API key"):
             raise CallFailed("no_key", wrong)
         self._key = Secret(key)
 
     async def _post(self, content: str) -> tuple[int, str, Mapping[str, str], bytes]:
-        httpx2 = _library()
+        httpx2 = http.library("A session with Convai", "convai")
         headers = {self._header: str(self._key), "content-type": "application/json"}
         client = self._client or httpx2.AsyncClient(
             verify=True if self._tls is None else self._tls, timeout=None, follow_redirects=False
@@ -128,23 +125,15 @@ class ConvaiCalls:
             async with client.stream(
                 "POST", self._url, content=content, headers=headers, follow_redirects=False
             ) as answer:
-                return answer.status_code, answer.reason_phrase, answer.headers, await _read(answer)
+                body = await http.body_of(answer)
+                if body is None:
+                    raise CallFailed("wrong_answer", http.TOO_MUCH, status=answer.status_code)
+                return answer.status_code, answer.reason_phrase, answer.headers, body
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise CallFailed("unreachable", f"Convai was not to be reached: {type(error).__name__}: {error}") from None
         finally:
             if client is not self._client:
                 await client.aclose()
-
-
-async def _read(answer: "httpx2.Response") -> bytes:
-    """The body, as far as it is allowed to go."""
-    found = bytearray()
-    async with aclosing(answer.aiter_bytes()) as parts:
-        async for part in parts:
-            found += part
-            if len(found) > LARGEST:
-                raise CallFailed("wrong_answer", f"the answer has more than {LARGEST} bytes", status=answer.status_code)
-    return bytes(found)
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:
@@ -159,42 +148,15 @@ def _answer(status: int, body: bytes) -> dict[str, Any]:
     return {"room_url": room, "token": None if token is None else Secret(token), **texts}
 
 
-def _library() -> Any:
-    try:
-        import httpx2
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"A session with Convai needs the package {error.name}: pip install 'connection-lifecycle[convai]'",
-            name=error.name,
-        ) from error
-    return httpx2
-
-
-def _wrong_key(key: object) -> str:
-    if not isinstance(key, str) or not key:
-        return "the API key is empty" if key == "" else f"the API key must be a text, not {type(key).__name__}"
-    fits = key.isascii() and key.isprintable() and key == key.strip()  # else the error of whoever sends it shows it
-    return "" if fits else "the API key has characters that a header cannot have"
-
-
 def _wrong_texts(key: object, base_url: str, header: str) -> list[str]:
     found = []
-    if not callable(key) and (wrong := _wrong_key(key)):
+    if not callable(key) and (wrong := http.wrong_key(key, "the API key")):
         found.append(wrong)
-    if not _is_base(base_url):
+    if not http.is_base(base_url):
         found.append(f"`base_url` is the beginning of an address, such as {BASE_URL}")
     if header not in HEADERS:
         found.append(f"`header` is one of {', '.join(HEADERS)}, not {header!r}")
     return found
-
-
-def _is_base(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return known and url.isprintable() and " " not in url and not ("@" in parts.netloc or parts.query or parts.fragment)
 
 
 def _wrong_body(body: Mapping[str, Any]) -> list[str]:

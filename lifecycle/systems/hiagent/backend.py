@@ -9,16 +9,16 @@ import logging
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import trio
 
 from lifecycle.definition.literal import Secret
 from lifecycle.errors import WrongParameters
 from lifecycle.observe.plain import hushed
+from lifecycle.systems import http
 from lifecycle.trio.interrupts import unprotected
 
 from .answers import BackendHealth, Cleared, Joined, Left, Listed, inner, is_already_active, listed
@@ -36,8 +36,6 @@ BASE_URL: Final = "http://localhost:8000"
 DEVELOP: Final = "/api/digital_human_develop"
 JOIN_TIME: Final = 90.0
 TIME: Final = 10.0
-LARGEST: Final = 1024 * 1024
-"""Bytes of an answer that are read."""
 MOST_PAGES: Final = 100
 """Pages of a list of sessions that are read."""
 LONGEST_ID: Final = 256
@@ -71,8 +69,8 @@ class Backend:
         tls: ssl.SSLContext | None = None,
         client: "httpx2.AsyncClient | None" = None,
     ) -> None:
-        problems = [] if _is_base(base_url) else [f"`base_url` is the beginning of an address, such as {BASE_URL}"]
-        if key is not None and not callable(key) and (wrong := _wrong_key(key)):
+        problems = [] if http.is_base(base_url) else [f"`base_url` is the beginning of an address, such as {BASE_URL}"]
+        if key is not None and not callable(key) and (wrong := http.wrong_key(key, "the key")):
             problems.append(wrong)
         if problems:
             raise WrongParameters("a HiAgent backend", problems)
@@ -173,7 +171,7 @@ class Backend:
         if self._source is None:
             raise NoAnswer("no_credentials", "no other key is known")
         key: object = await unprotected(self._source())
-        if wrong := _wrong_key(key):
+        if wrong := http.wrong_key(key, "the key"):
             raise NoAnswer("no_key", wrong)
         self._key = Secret(key)
 
@@ -201,7 +199,7 @@ class Backend:
     async def _exchange(
         self, method: str, path: str, content: bytes | None
     ) -> tuple[int, str, Mapping[str, str], bytes]:
-        httpx2 = _library()
+        httpx2 = http.library("A HiAgent backend", "hiagent")
         if self._client is None:
             self._client = httpx2.AsyncClient(
                 verify=True if self._tls is None else self._tls,
@@ -215,7 +213,10 @@ class Backend:
             async with self._client.stream(
                 method, f"{self._url}{path}", content=content, headers=headers, follow_redirects=False
             ) as answer:
-                return answer.status_code, answer.reason_phrase, answer.headers, await _read(answer)
+                body = await http.body_of(answer)
+                if body is None:
+                    raise NoAnswer("wrong_answer", http.TOO_MUCH, status=answer.status_code)
+                return answer.status_code, answer.reason_phrase, answer.headers, body
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             words = self._hushed(f"{type(error).__name__}: {error}")
         raise NoAnswer("unreachable", f"the backend was not to be reached: {words}")
@@ -224,48 +225,8 @@ class Backend:
         return hushed(text, () if not self._key else (self._key,))
 
 
-async def _read(answer: "httpx2.Response") -> bytes:
-    """The body, as far as it is allowed to go."""
-    found = bytearray()
-    async with aclosing(answer.aiter_bytes()) as parts:
-        async for part in parts:
-            found += part
-            if len(found) > LARGEST:
-                raise NoAnswer("wrong_answer", f"the answer has more than {LARGEST} bytes", status=answer.status_code)
-    return bytes(found)
-
-
 def _written(body: Mapping[str, Any]) -> bytes:
     return json.dumps(dict(body), allow_nan=False).encode()
-
-
-def _library() -> Any:
-    try:
-        import httpx2
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"A HiAgent backend needs the package {error.name}: pip install 'connection-lifecycle[hiagent]'",
-            name=error.name,
-        ) from error
-    return httpx2
-
-
-def _wrong_key(key: object) -> str:
-    if not isinstance(key, str) or not key:
-        return "the key is empty" if key == "" else f"the key must be a text, not {type(key).__name__}"
-    fits = key.isascii() and key.isprintable() and " " not in key  # else the error of whoever sends it shows it
-    return "" if fits else "the key has characters that a header cannot have"
-
-
-def _is_base(url: object) -> bool:
-    if not isinstance(url, str):
-        return False
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return known and url.isprintable() and " " not in url and not ("@" in parts.netloc or parts.query or parts.fragment)
 
 
 def wrong_join(live_id: object, avatar_type: object, role: object, more: object) -> list[str]:

@@ -103,7 +103,7 @@ async def test_keys_that_are_not_accepted_are_fetched_once_more():
 
     async def key():
         keys.append("")
-        return f"wrong {len(keys)}"
+        return f"wrong-{len(keys)}"
 
     async with in_memory(key=key) as (_, session):
         with pytest.raises(ConnectionFailed, match="The API key is not accepted"):

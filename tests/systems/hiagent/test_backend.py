@@ -8,7 +8,7 @@ import trio
 
 from lifecycle.errors import CallFailed, LifecycleError, WrongParameters
 from lifecycle.systems.hiagent import Backend, Cleared, Joined, Left, Listed, NoAnswer, OverLimit, Refused, Unauthorized
-from lifecycle.systems.hiagent.backend import LARGEST
+from lifecycle.systems.http import LARGEST
 
 from .stand_in import StandIn, served
 
