@@ -508,12 +508,11 @@ async def test_who_starts_while_another_leaves_is_not_meant():
     """Of the id's sessions those are ended that there were; the next owner's goes on."""
     far = Flaky()
     async with registry_of(leases=far) as (ours, upstream), registry_of(leases=far.leases) as (theirs, _):
-        await ours.start("a")
+        left = await ours.start("a")
         far.slow = 3.0
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ours.leave, "a")
-            while await far.leases.held("a"):
-                await trio.sleep(0.1)
+            await left.ended()
             session = await theirs.start("a")
         assert upstream.running == set()
         await trio.sleep(20)  # by then he has renewed
