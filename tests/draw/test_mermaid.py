@@ -72,7 +72,7 @@ def test_the_same_text_in_every_run():
     made = set()
     for seed in ("1", "2"):
         environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(filter(None, sys.path)), "PYTHONUTF8": "1"}
-        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, env=environment)
+        done = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, env=environment)
         made.add(done.stdout)
     assert len(made) == 1
     assert mermaid(graph(read(bundled()[0]))).encode() in made.pop()

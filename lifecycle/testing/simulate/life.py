@@ -128,10 +128,15 @@ async def _well_again(world: World) -> None:
     await trio.sleep(_SETTLING)
     world.heal()
     certified, judge = world.scene.certified, world.judge
+    dead = world.link if world.link is not None and world.link.mute else None
     if certified.recovery is not None:
         with trio.move_on_after(certified.recovery):
             while not world.well:
                 await judge.changed.park()
+                if dead is not None and world.link is not dead:
+                    # what was found dead had died in the bad world, and the page may rest for it
+                    dead = None
+                    world.heal()
         if not world.well:
             what = f"in {' + '.join(judge.leaves)} {certified.recovery:g} s after all was well"
             world.broken("ready again", what)

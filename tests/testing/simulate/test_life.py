@@ -57,7 +57,7 @@ def test_no_other_process_goes_otherwise() -> None:
     """Neither hashes nor ids have a say."""
     told = [
         subprocess.run(
-            [sys.executable, "-c", DIGEST],
+            [sys.executable, "-P", "-c", DIGEST],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             check=True,
             capture_output=True,
@@ -119,3 +119,10 @@ def test_a_file_of_faults_is_part_of_the_command() -> None:
     told = command("my page.yaml", 3, 0.5, (1, 2), "bad luck.yaml")
     assert told == "lifecycle simulate 'my page.yaml' --seed 3 --hours 0.5 --faults 'bad luck.yaml' --only 1,2"
     assert command("websocket", 3, 1, ()).endswith("--hours 1 --only none")
+
+
+def test_what_died_in_the_bad_world_may_be_found_dead_afterwards() -> None:
+    """A page that uses up its last attempt on such a connection rests, is asked once more, and must then be well."""
+    scene = scene_of("convai-session")
+    seed = 1175  # the connection dies a few seconds before all is well, while it waits to be let in
+    assert run_seed(scene, seed, generate(scene.page, seed, 1.0), 1.0).violation is None
