@@ -224,7 +224,9 @@ class Judge(Instrument):
             if now > due + _A_MOMENT and not (self._patient and name in self._lively):
                 world.broken("clocks", f"`{name}` has not run out, and was to {now - due:.3f} s ago")
         link = world.link
-        if silent is not None and link is not None and not self._patient and link.opened is not None:
+        # who ends it himself has its goodbye to wait for, and that has a bound of its own
+        excused = self._patient or self.status == "closing"
+        if silent is not None and not excused and link is not None and link.opened is not None:
             quiet = now - max(link.heard_at, link.opened)
             if quiet > silent + _A_MOMENT and link.ended is None and not link.goodbye:
                 world.broken("silence", f"the peer is silent for {quiet:.3f} s, and {silent:g} s are certified")

@@ -126,3 +126,10 @@ def test_what_died_in_the_bad_world_may_be_found_dead_afterwards() -> None:
     scene = scene_of("convai-session")
     seed = 1175  # the connection dies a few seconds before all is well, while it waits to be let in
     assert run_seed(scene, seed, generate(scene.page, seed, 1.0), 1.0).violation is None
+
+
+def test_a_goodbye_may_outlast_the_bound_for_silence() -> None:
+    """A page that says goodbye by a message, to a peer that has gone silent before, is held to the bound of its goodbye."""
+    scene = scene_of("avatar-live")
+    seed = 1358  # it is told to end within the last seconds before it would have noticed
+    assert run_seed(scene, seed, generate(scene.page, seed, 1.0), 1.0).violation is None
