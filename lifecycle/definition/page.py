@@ -57,6 +57,8 @@ ERROR_WORDS = (
 )
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """Statuses of HTTP that say where to go instead (RFC 9110 15.4)."""
+KEYED = ("json", "object", "socketio", "avatar")
+"""Codecs whose messages have keys; those of the others are whole."""
 REQUIRED = "required"
 OPTIONAL = "optional"
 

@@ -10,15 +10,13 @@ from typing import Any
 import attrs
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.page import Route
+from lifecycle.definition.page import KEYED, Route
 
 from .declarations import Field, Module, one_of
 from .stub_values import INSIDE, choice, or_none, value_type
 
 _REQUEST: Mapping[str, str] = {"id": "str", "method": "str"}
 """What the frame of a request, and the one that cancels it, know besides the page's names."""
-_WITH_KEYS = ("json", "object", "socketio", "avatar")
-"""Codecs whose messages have keys."""
 _DELIVERED = ["What `async for` brings, beside the marks of a discontinuity."]
 
 
@@ -54,7 +52,7 @@ def _frame(definition: Definition, module: Module, template: Any, parts: Sequenc
 def taken(definition: Definition, module: Module) -> None:
     """Declare the messages that a page's routes take, and what of them is delivered."""
     messages = definition.messages
-    keyed = messages.codec in _WITH_KEYS
+    keyed = messages.codec in KEYED
     kinds: list[str] = []
     delivered = [] if messages.routes or definition.role == "session" else ["Any" if keyed else "str | bytes"]
     for route in messages.routes:

@@ -16,6 +16,7 @@ import trio
 from rich.console import Console
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.page import KEYED
 from lifecycle.errors import ConnectionFailed, MaybeDelivered, NotSent
 from lifecycle.machine.step import Step
 from lifecycle.observe.trace import Trace
@@ -98,7 +99,7 @@ class _Terminal:
 
     @property
     def _keyed(self) -> bool:
-        return self.connection.definition.messages.codec in ("json", "socketio", "avatar")
+        return self.connection.definition.messages.codec in KEYED
 
     async def _read(self, connection: Connection) -> None:
         async for message in connection:

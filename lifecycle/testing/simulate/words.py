@@ -12,7 +12,7 @@ import attrs
 
 from lifecycle.definition.definition import Definition
 from lifecycle.definition.expression import Expression
-from lifecycle.definition.page import Codes
+from lifecycle.definition.page import KEYED, Codes
 from lifecycle.wire.codec import PARTIAL, Message, Undecodable, Written, encoder, parts, reader
 from lifecycle.wire.dial_request import DEFAULT_LIMIT
 from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding, ErrorWord, HttpEnding
@@ -68,7 +68,7 @@ class Words:
     def __init__(self, page: Definition) -> None:
         self.page = page
         self.routes, self.codec = page.messages.routes, page.messages.codec or "text"
-        self.keyed = self.codec in ("json", "socketio", "avatar")
+        self.keyed = self.codec in KEYED
         self._encode, self._limit = encoder(self.codec), page.messages.limit or DEFAULT_LIMIT
         rows = range(len(self.routes)) if self.routes else range(1)
         self.refusals = [cause for cause in page.causes if cause.match or cause.refusal or _sample(cause.text)]
