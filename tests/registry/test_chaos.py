@@ -1,5 +1,6 @@
 """Registries through bad luck: random starts, cancellations, failures, silences and freezes never count wrong."""
 
+import os
 import random
 
 import pytest
@@ -11,6 +12,7 @@ from lifecycle.registry import MemoryLeases, NoCapacity, Registry, SqliteLeases
 from .upstream import Flaky, Upstream
 
 CAPACITY = 3
+SEEDS = range(1000 if os.environ.get("LIFECYCLE_NIGHTLY") else 8)
 PARAMETERS = {"lease_length": "30 s", "start_timeout": "6 s", "idle_after": "20 s", "reap_after": "40 s"}
 
 
@@ -81,7 +83,7 @@ class Luck:
             await trio.sleep(0.1)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_bad_luck_never_counts_wrong(seed):
     """No more are granted or begun than there are slots, at no instant; at the end all of them are back, and all is stopped."""
     luck = Luck(seed)
