@@ -11,6 +11,7 @@ import copy
 import operator
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -75,8 +76,10 @@ class Expression:
         """
         return _Writer(place, numeric).write(self.tree)
 
+    @cached_property
     def function(self) -> Callable[[Mapping[str, Any]], Any]:
         """A function of a mapping from names to values; a name that is missing is `none`."""
+        # making it is a hundred times as dear as asking it, and a driver asks again and again
         source = self.python(lambda name: f"n.get({name!r})")
         made: Callable[[Mapping[str, Any]], Any] = eval(f"lambda n: {source}", dict(HELPERS))  # noqa: S307 -- built from checked nodes only
         return made

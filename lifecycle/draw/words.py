@@ -73,7 +73,7 @@ def _usual(definition: Definition, given: Expression) -> str:
     values = {name: _first(definition, name) for name in given.names}
     if any(each in (None, REQUIRED, OPTIONAL) for each in values.values()):
         return ""
-    found = given.function()(values)
+    found = given.function(values)
     if isinstance(found, Backoff):
         return backoff(found)
     if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:

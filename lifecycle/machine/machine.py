@@ -231,7 +231,7 @@ class Machine:
 
     def value(self, given: Any) -> Any:
         """A value of the page, such as a deadline, with what parameters and variables are now."""
-        return given.function()(self.names()) if isinstance(given, Expression) else given
+        return given.function(self.names()) if isinstance(given, Expression) else given
 
     def names(self) -> dict[str, Any]:
         """Parameters and variables by their names."""

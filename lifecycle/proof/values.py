@@ -102,7 +102,7 @@ def _decided(when: Expression | None, known: AbstractSet[str]) -> list[Callable[
         return []
     tree = when.tree
     parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
-    return [part.function() for part in map(Expression.of, parts) if part.names <= known]
+    return [part.function for part in map(Expression.of, parts) if part.names <= known]
 
 
 def _fields(expression: Expression | None) -> frozenset[str]:
@@ -242,7 +242,7 @@ def _whole(*numbers: float) -> bool:
 def ends(variable: Variable, parameters: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """The ends of a variable's range; none where it has none. A count begins at 0."""
     found = [
-        _number(end.function()(parameters) if isinstance(end, Expression) else end)
+        _number(end.function(parameters) if isinstance(end, Expression) else end)
         for end in (variable.min, variable.max)
     ]
     if found[0] is None and variable.kind in ("count", "duration"):

@@ -225,7 +225,7 @@ class World:
 
     def _call(self, what: Running, variables: tuple[Any, ...]) -> Pending:
         timeout = self.definition.calls[what.use.name].timeout
-        seconds = timeout.function()(self.names(variables)) if isinstance(timeout, Expression) else timeout
+        seconds = timeout.function(self.names(variables)) if isinstance(timeout, Expression) else timeout
         key = (what.state, float(seconds or 0.0))
         if key not in self._pending:
             self._pending[key] = Pending(what.state, what.use.name, Length(0.0, 0.0, key[1]))

@@ -113,12 +113,12 @@ def frame_names(definition: Definition, name: str) -> frozenset[str]:
 
 def value(given: Any, names: Callable[[], Mapping[str, Any]]) -> Any:
     """A value of the page, such as a deadline, with what its names stand for now."""
-    return _function(given)(names()) if isinstance(given, Expression) else given
+    return given.function(names()) if isinstance(given, Expression) else given
 
 
 def _filled(template: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(template, Expression):
-        return _function(template)(names)
+        return template.function(names)
     if isinstance(template, dict):
         return {key: _filled(part, names) for key, part in template.items()}
     if isinstance(template, list):
@@ -132,18 +132,3 @@ def _expressions(template: Any) -> Iterator[Expression]:
     elif isinstance(template, dict | list):
         for part in template.values() if isinstance(template, dict) else template:
             yield from _expressions(part)
-
-
-_MADE: dict[int, tuple[Expression, Callable[[Mapping[str, Any]], Any]]] = {}
-_MOST_MADE = 1024
-
-
-def _function(expression: Expression) -> Callable[[Mapping[str, Any]], Any]:
-    """What an expression means. Making that is a hundred times as dear as asking it, so it is kept."""
-    # by identity: two that read alike may hold two secrets
-    found = _MADE.get(id(expression))
-    if found is None:
-        if len(_MADE) >= _MOST_MADE:
-            _MADE.clear()
-        found = _MADE[id(expression)] = expression, expression.function()
-    return found[1]

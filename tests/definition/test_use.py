@@ -534,7 +534,7 @@ def test_secrets_that_with_fixes_reach_the_dial(folder: Path) -> None:
     )
     found = read_text("lifecycle: 1\npage: p\nstates: {u: {use: calling, with: {token: hush}}}", "p.yaml", folder)
     header = found.dial.headers["Authorization"]
-    assert header.function()({}) == "hush"
+    assert header.function({}) == "hush"
     assert "hush" not in repr(header)
 
 

@@ -200,7 +200,7 @@ def test_every_value_has_one_that_is_tried_for_it(when: str, value: object, name
 
     So of two values that a guard tells apart, both are tried.
     """
-    answers = parse(when).function()
+    answers = parse(when).function
     found = tried([clause(when)], Field())
     expected = bool(answers({**PARAMETERS, **names, "event.a": value}))
     assert expected in {bool(answers({**PARAMETERS, **names, "event.a": each})) for each in found}
@@ -210,7 +210,7 @@ def test_every_value_has_one_that_is_tried_for_it(when: str, value: object, name
 def test_two_guards_are_answered_together(one: str, other: str, value: object) -> None:
     """Whatever a field holds, one value is tried to which two guards give the same two answers."""
     names = {**PARAMETERS, "n": 1, "c": "red"}
-    guards = [parse(one).function(), parse(other).function()]
+    guards = [parse(one).function, parse(other).function]
     found = tried([clause(one), clause(other)], Field())
     expected = [bool(guard({**names, "event.a": value})) for guard in guards]
     assert expected in [[bool(guard({**names, "event.a": each})) for guard in guards] for each in found]

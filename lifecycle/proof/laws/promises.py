@@ -75,7 +75,7 @@ def _active(graph: Graph) -> Callable[[Node], frozenset[str]]:
 
 
 def _condition(graph: Graph, when: Expression) -> Holds:
-    function = when.function()
+    function = when.function
 
     def holds(node: Node) -> bool:
         names = graph.world.names(node.variables)

@@ -96,7 +96,7 @@ class Scene:
         """Seconds of a request."""
         timeout = self.page.requests.timeout if self.page.requests is not None else 0.0
         if isinstance(timeout, Expression):
-            timeout = timeout.function()(dict(zip(self.page.parameters, self._values, strict=True)))
+            timeout = timeout.function(dict(zip(self.page.parameters, self._values, strict=True)))
         return float(timeout)
 
     @cached_property
