@@ -207,9 +207,9 @@ class Judge(Instrument):
                 self._dials.popleft()
             if len(self._dials) > most:
                 self.world.broken("dial rate", f"{len(self._dials)} dials within a minute, and {most:g} are certified")
-        others = [link.number for link in self.world.links if link.opened is not None and link.aborted is None]
-        if others:
-            self.world.broken("one live epoch", f"a dial begins, and link {others[0]} was not dropped")
+        if self.world.standing:
+            number = self.world.standing[0].number
+            self.world.broken("one live epoch", f"a dial begins, and link {number} was not dropped")
 
     def called(self, name: str) -> None:
         """The body of a call begins."""

@@ -47,9 +47,8 @@ async def dial(world: World, opened: Opened) -> None:
     Raises:
         TransportFailed: faults, or the peer, refuse it.
     """
-    link = Link(world, len(world.links))
     world.judge.dialled(world.now)
-    world.links.append(link)
+    link = Link(world)
     world.count("dials")
     stubborn = link.dice.random() < _STUBBORN
     with trio.CancelScope(shield=stubborn):
@@ -62,7 +61,7 @@ async def dial(world: World, opened: Opened) -> None:
         ending = world.peer.words.dial_ending(link.dice.random())
     if ending is not None:
         raise TransportFailed(ending)
-    link.opened = world.now
+    link.open()
     opened(link, link.pipe)
     if late and link.aborted is None:
         world.broken("one live epoch", f"link {link.number} came too late, and was not dropped")
@@ -115,9 +114,8 @@ async def _life(world: World) -> None:
         user.finish()
         await trio.sleep(_A_MOMENT)
         world.account.end()
-        left = [link.number for link in world.links if link.opened is not None and link.aborted is None]
-        if left and world.scene.role == "client":
-            world.broken("one live epoch", f"link {left[0]} is left behind")
+        if world.standing and world.scene.role == "client":
+            world.broken("one live epoch", f"link {world.standing[0].number} is left behind")
         world.user = None
         nursery.cancel_scope.cancel()
 

@@ -44,9 +44,9 @@ class Link(Transport):
 
     Args:
         world: where it is.
-        number: which one it is in this run.
 
     Attributes:
+        number: which one it is in this run.
         opened: when it was opened; None before.
         asking: whether its client still waits to be let in, and so says nothing.
         aborted: when the driver dropped it.
@@ -57,9 +57,10 @@ class Link(Transport):
         unread_since: when the first of what is to be read came.
     """
 
-    def __init__(self, world: "World", number: int) -> None:
-        self.world, self.number = world, number
-        self.dice = random.Random(f"{world.seed} link {number}")
+    def __init__(self, world: "World") -> None:
+        self.world, self.number = world, world.made
+        world.made, world.newest = world.made + 1, self
+        self.dice = random.Random(f"{world.seed} link {self.number}")
         self.pipe = SimPipe(self)
         self.opened: float | None = None
         self.asking = False
@@ -79,6 +80,12 @@ class Link(Transport):
         latency = self.dice.choice((0.001, 0.02, 0.02, 0.15))
         self._up = Lane(self, "up", latency, self._drained)
         self._down = Lane(self, "down", latency, _nothing)
+
+    def open(self) -> None:
+        """It is open from now on."""
+        if self.opened is None:
+            self.world.standing.append(self)
+        self.opened = self.world.now
 
     # -- the driver's side
 
@@ -151,7 +158,7 @@ class Link(Transport):
         """Drop it."""
         if self.aborted is not None:
             return
-        self.aborted = self.world.now
+        self._leave()
         self._ended = self._ended or ErrorEnding("eof", "dropped on this side")
         self.world.account.dropped(self, self.pipe.taken)
         self._reader.unpark_all()
@@ -160,7 +167,13 @@ class Link(Transport):
 
     def turn_away(self) -> None:
         """The client is refused, and goes."""
-        self.gone, self.aborted = True, self.world.now
+        self.gone = True
+        self._leave()
+
+    def _leave(self) -> None:
+        self.aborted = self.world.now
+        if self in self.world.standing:
+            self.world.standing.remove(self)
 
     def _speak_too_late(self) -> None:
         # a library may tell what it has read although nobody listens: the driver's fence is there for that

@@ -79,7 +79,8 @@ class SimAsking(Asking):
         del subprotocol
         if self.link.gone:
             raise trio.BrokenResourceError
-        self.link.opened, self.link.asking = self.link.world.now, False
+        self.link.asking = False
+        self.link.open()
         return self.link
 
     def refuse(self, status: int, headers: Any, body: bytes = b"") -> None:

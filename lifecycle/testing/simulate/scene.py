@@ -130,9 +130,9 @@ class Scene:
         )
 
     def _accepted(self, world: "World") -> Connection:
-        link = Link(world, len(world.links))
-        link.opened, link.asking = world.now, True
-        world.links.append(link)
+        link = Link(world)
+        link.asking = True
+        link.open()
         dice = random.Random(f"{world.seed} client {link.number}")
         texts = {path: dice.choice(_TEXTS if dice.random() < _STRANGE else sane) for path, sane in self._asked.items()}
         query = {path.removeprefix("query."): text for path, text in texts.items() if path.startswith("query.")}

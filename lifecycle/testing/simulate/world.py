@@ -55,6 +55,9 @@ class World:
         refuse: how a dial is refused at a time, besides by faults.
         link: the link of now, if there is one that is open and not dropped.
         lives: how many connections there were, one after the other.
+        made: how many links there were.
+        newest: the last of them.
+        standing: those that are open, and that the driver has not dropped.
     """
 
     def __init__(self, scene: Scene, seed: int, entries: Sequence[Entry], end: float) -> None:
@@ -62,7 +65,9 @@ class World:
         self.violation: Violation | None = None
         self.fault: Exception | None = None
         self.counts: Counter[str] = Counter()
-        self.links: list[Link] = []
+        self.made = 0
+        self.newest: Link | None = None
+        self.standing: list[Link] = []
         self.serial = self.lives = 0
         self.calm, self.stepped_at = False, 0.0
         self.refuse: Callable[[float], Ending | None] = _nobody
@@ -90,7 +95,7 @@ class World:
     @property
     def link(self) -> Link | None:
         """The link of now, if there is one that is open and not dropped."""
-        link = self.links[-1] if self.links else None
+        link = self.newest
         return link if link is not None and link.opened is not None and link.aborted is None else None
 
     @property
