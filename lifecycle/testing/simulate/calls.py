@@ -71,7 +71,7 @@ class Embedder:
         try:
             for number in range(self._dice.randint(0, 5)):
                 yield {"item": number}
-                await trio.sleep(self._dice.uniform(0, _SOON))
+                await self._world.clock.sleep(self._dice.uniform(0, _SOON))
             await self._outcome(name, call)
         finally:
             self.running[name] -= 1
@@ -85,7 +85,7 @@ class Embedder:
     async def _outcome(self, name: str, call: Call) -> Mapping[str, Any]:
         bad = trio.current_time() < self.failing
         how = self._dice.choice(_WAYS) if bad else "works"
-        await trio.sleep(self._dice.uniform(0.0, _LATE if how == "is slow" else _SOON))
+        await self._world.clock.sleep(self._dice.uniform(0.0, _LATE if how == "is slow" else _SOON))
         match how:
             case "fails":
                 status = self._dice.choice(_STATUSES)

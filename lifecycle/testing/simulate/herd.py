@@ -14,9 +14,10 @@ import trio
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.read import PageLike
 from lifecycle.errors import LifecycleError
-from lifecycle.testing.virtual import run
+from lifecycle.testing.virtual import LIMIT, run_by
 from lifecycle.wire.ending import Ending, ErrorEnding
 
+from .clock import JumpingClock
 from .life import endure, quiet
 from .scene import Scene, scene_of
 from .world import World
@@ -99,11 +100,11 @@ def watch_herds(page: PageLike, clients: int, *, seed: int = 1) -> tuple[Herd, H
 
 
 def _watched(scene: Scene, clients: int, seed: int, given: Mapping[str, Any]) -> Herd:
-    server, scene = _Server(clients), attrs.evolve(scene, given=given)
+    server, scene, clock = _Server(clients), attrs.evolve(scene, given=given), JumpingClock()
 
     async def live() -> float | None:
         """All clients at once; when the last one was ready, if all were."""
-        worlds = [World(scene, seed * clients + number, (), math.inf) for number in range(clients)]
+        worlds = [World(clock, scene, seed * clients + number, (), math.inf) for number in range(clients)]
         async with trio.open_nursery() as nursery:
             for world in worlds:
                 world.calm, world.refuse = True, server.asked
@@ -128,7 +129,7 @@ def _watched(scene: Scene, clients: int, seed: int, given: Mapping[str, Any]) ->
         return None if scope.cancelled_caught else ready
 
     with quiet():
-        ready = run(live, seed=seed)
+        ready = run_by(clock, live, seed=seed, limit=LIMIT)
     last = max(server.dials, default=0)
     return Herd(not given, tuple(server.dials.get(second, 0) for second in range(last + 1)), ready)
 

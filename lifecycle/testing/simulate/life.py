@@ -54,7 +54,7 @@ async def dial(world: World, opened: Opened) -> None:
     with trio.CancelScope(shield=stubborn):
         if world.network.mute(world.now, "up") or world.network.mute(world.now, "down"):
             await trio.sleep(_STUBBORN_FOR if stubborn else float("inf"))
-        await trio.sleep(link.handshake)
+        await world.clock.sleep(link.handshake)
     late = trio.current_effective_deadline() == float("-inf")
     ending = world.network.refusal(world.now) or world.refuse(world.now)
     if ending is None and not world.calm and link.dice.random() < _BAD:
@@ -91,7 +91,7 @@ async def _live(world: World) -> None:
 async def _lives(world: World) -> None:
     while True:
         await _life(world)
-        await trio.sleep(world.dice.uniform(0.0, _BETWEEN))
+        await world.clock.sleep(world.dice.uniform(0.0, _BETWEEN))
 
 
 async def _life(world: World) -> None:
@@ -112,7 +112,7 @@ async def _life(world: World) -> None:
         except DriverFailed as error:
             world.broken("no fault of ours", str(error))
         user.finish()
-        await trio.sleep(_A_MOMENT)
+        await world.clock.sleep(_A_MOMENT)
         world.account.end()
         if world.standing and world.scene.role == "client":
             world.broken("one live epoch", f"link {world.standing[0].number} is left behind")
@@ -181,14 +181,15 @@ def run_seed(scene: Scene, seed: int, entries: Sequence[Entry], hours: float) ->
     Raises:
         LifecycleError: this version of trio cannot be seeded.
     """
+    clock = JumpingClock()
 
     async def whole() -> tuple[World, float]:
-        world = World(scene, seed, entries, hours * HOUR)
+        world = World(clock, scene, seed, entries, hours * HOUR)
         await _live(world)
         return world, trio.current_time()
 
     with quiet():
-        world, seconds = run_by(JumpingClock(), whole, seed=seed, limit=hours * HOUR + _TO_END)
+        world, seconds = run_by(clock, whole, seed=seed, limit=hours * HOUR + _TO_END)
     if world.fault is not None:
         raise world.fault
     counts = {**world.counts, "lives": world.lives, "steps": world.judge.steps}

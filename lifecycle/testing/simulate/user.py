@@ -207,7 +207,7 @@ class User:
                 self._taken_all = self.over
                 if self.over:
                     return
-                await trio.sleep(_RESTS)
+                await self.world.clock.sleep(_RESTS)
             else:
                 judge.settle()
                 stream.took(item)

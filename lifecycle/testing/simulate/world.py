@@ -17,6 +17,7 @@ from lifecycle.wire.ending import CloseEnding, Ending, ErrorEnding
 
 from .account import Account
 from .calls import Embedder
+from .clock import JumpingClock
 from .entries import Entry
 from .invariants import Judge
 from .link import Link
@@ -45,6 +46,7 @@ class World:
     """Everything around one page's driver.
 
     Args:
+        clock: by which all of it happens.
         scene: the page.
         seed: decides everything.
         entries: what happens from outside.
@@ -60,8 +62,8 @@ class World:
         standing: those that are open, and that the driver has not dropped.
     """
 
-    def __init__(self, scene: Scene, seed: int, entries: Sequence[Entry], end: float) -> None:
-        self.scene, self.seed, self.end = scene, seed, end
+    def __init__(self, clock: JumpingClock, scene: Scene, seed: int, entries: Sequence[Entry], end: float) -> None:
+        self.clock, self.scene, self.seed, self.end = clock, scene, seed, end
         self.violation: Violation | None = None
         self.fault: Exception | None = None
         self.counts: Counter[str] = Counter()
@@ -82,7 +84,7 @@ class World:
         self.dice = random.Random(f"{seed} world")
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
-        self._alarm = trio.CancelScope()
+        self._nap = clock.nap()
         self.whole = trio.CancelScope()
 
     # -- what others ask
@@ -130,7 +132,7 @@ class World:
         when = trio.current_time() + seconds
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, call))
-        self._alarm.deadline = min(self._alarm.deadline, when)
+        self._nap.no_later(when)
 
     def user_cancelled(self) -> None:
         """A message is on its way to the user."""
@@ -149,8 +151,7 @@ class World:
                 while self._heap and self._heap[0][0] <= now:
                     heapq.heappop(self._heap)[2]()
                 self.account.sweep()
-            with trio.CancelScope(deadline=self._heap[0][0] if self._heap else float("inf")) as self._alarm:
-                await trio.sleep_forever()
+            await self._nap.sleep_until(self._heap[0][0] if self._heap else float("inf"))
 
     def _next_entry(self) -> None:
         entry = next(self._entries, None)

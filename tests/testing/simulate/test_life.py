@@ -5,12 +5,11 @@ import subprocess
 import sys
 
 import pytest
-import trio.testing
 from click.testing import CliRunner
 
 from lifecycle.cli.simulate import simulate
 from lifecycle.testing.schedule import Fault
-from lifecycle.testing.simulate import Result, generate, life, run_seed, scene_of, shortest, simulate_page
+from lifecycle.testing.simulate import Result, generate, run_seed, scene_of, shortest, simulate_page
 from lifecycle.testing.simulate.entries import _plain, kept
 from lifecycle.testing.simulate.run import command
 
@@ -44,13 +43,6 @@ def test_a_seed_decides_everything() -> None:
     first = lived(3)
     assert lived(3) == first
     assert lived(4).digest != first.digest
-
-
-def test_the_clock_changes_nothing_but_the_time_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By trio's own clock that jumps the same seed goes alike, to the digest."""
-    ours = lived(5)
-    monkeypatch.setattr(life, "JumpingClock", lambda: trio.testing.MockClock(autojump_threshold=0))
-    assert lived(5) == ours
 
 
 def test_no_other_process_goes_otherwise() -> None:
