@@ -449,7 +449,7 @@ def test_a_redis_that_keeps_what_it_grants(tmp_path):
 
 @needs_redis
 def test_a_redis_that_forgets(tmp_path):
-    """Without a file it forgets, with a lazy one it forgets a little, and what it evicts is granted twice."""
+    """Without a file it forgets, with a lazy one it forgets a little, and it may forget what it evicts."""
     with RedisServer(tmp_path) as server:
         found = by_name(look_at_redis(server.url))
         assert found["redis persistence"].verdict == "warn"

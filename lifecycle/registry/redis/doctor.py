@@ -108,14 +108,14 @@ def _keeps(info: Mapping[str, str], sync: str) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "redis persistence",
             "warn",
-            "no append-only file: when it is restarted it forgets what it has granted, and grants it again",
+            "no append-only file: a restart ends all sessions that it counts, and none begins for one lease",
             "CONFIG SET appendonly yes, CONFIG SET appendfsync always, CONFIG REWRITE",
         )
     elif sync and sync != "always":
         yield Diagnosis(
             "redis persistence",
             "warn",
-            f"appendonly yes, appendfsync {sync}: a crash forgets what it has granted last",
+            f"appendonly yes, appendfsync {sync}: a crash ends the sessions that it has counted last",
             "CONFIG SET appendfsync always, CONFIG REWRITE",
         )
     else:
@@ -128,6 +128,6 @@ def _keeps(info: Mapping[str, str], sync: str) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "redis memory",
             "fail" if most else "warn",
-            f"{bound}: a lease that is evicted is a slot that is granted twice",
+            f"{bound}: where it evicts one lease, all sessions end, and none begins for one lease",
             "CONFIG SET maxmemory-policy noeviction, CONFIG REWRITE",
         )
