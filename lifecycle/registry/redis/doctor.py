@@ -128,6 +128,6 @@ def _keeps(info: Mapping[str, str], sync: str) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "redis memory",
             "fail" if most else "warn",
-            f"{bound}: where it evicts one lease, all sessions end, and none begins for one lease",
+            f"{bound}: it may evict the leases; then all sessions end, and none begins for one lease",
             "CONFIG SET maxmemory-policy noeviction, CONFIG REWRITE",
         )
