@@ -90,6 +90,11 @@ class Expression:
         return cls(_canonical(tree), tree)
 
 
+def value(given: Any, names: Callable[[], Mapping[str, Any]]) -> Any:
+    """A value of the page, such as a deadline, with what its names stand for now."""
+    return given.function(names()) if isinstance(given, Expression) else given
+
+
 def parse(text: str) -> Expression:
     """Read an expression.
 

@@ -12,7 +12,7 @@ import attrs
 
 from lifecycle.definition.backoff import Backoff
 from lifecycle.definition.definition import Clock, Definition
-from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.expression import is_number, value
 from lifecycle.definition.literal import is_url
 from lifecycle.errors import IllegalEvent
 
@@ -231,7 +231,7 @@ class Machine:
 
     def value(self, given: Any) -> Any:
         """A value of the page, such as a deadline, with what parameters and variables are now."""
-        return given.function(self.names()) if isinstance(given, Expression) else given
+        return value(given, self.names)
 
     def names(self) -> dict[str, Any]:
         """Parameters and variables by their names."""

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from lifecycle.definition.definition import Clause, Definition
-from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.expression import Expression, is_number, value
 from lifecycle.definition.page import Variable
 
 MOST_VALUATIONS = 64
@@ -241,10 +241,7 @@ def _whole(*numbers: float) -> bool:
 
 def ends(variable: Variable, parameters: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """The ends of a variable's range; none where it has none. A count begins at 0."""
-    found = [
-        _number(end.function(parameters) if isinstance(end, Expression) else end)
-        for end in (variable.min, variable.max)
-    ]
+    found = [_number(value(end, lambda: parameters)) for end in (variable.min, variable.max)]
     if found[0] is None and variable.kind in ("count", "duration"):
         found[0] = 0
     return found[0], found[1]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lifecycle.definition.definition import Clause, Clock, Definition
-from lifecycle.definition.expression import Expression, is_number
+from lifecycle.definition.expression import Expression, is_number, value
 from lifecycle.definition.lint.common import effects
 from lifecycle.definition.page import Effect, Variable
 from lifecycle.definition.sources import covers
@@ -225,7 +225,7 @@ class World:
 
     def _call(self, what: Running, variables: tuple[Any, ...]) -> Pending:
         timeout = self.definition.calls[what.use.name].timeout
-        seconds = timeout.function(self.names(variables)) if isinstance(timeout, Expression) else timeout
+        seconds = value(timeout, lambda: self.names(variables))
         key = (what.state, float(seconds or 0.0))
         if key not in self._pending:
             self._pending[key] = Pending(what.state, what.use.name, Length(0.0, 0.0, key[1]))

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import value
 from lifecycle.definition.literal import Secret
 from lifecycle.observe.plain import hushed
 from lifecycle.wire.pick import find
-from lifecycle.wire.requests import value
 
 Id = int | str
 _LONGEST: Final = 200

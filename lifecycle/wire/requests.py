@@ -6,7 +6,7 @@ peer has said not to know is remembered while its epoch lasts.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from lifecycle.definition.definition import Definition
@@ -109,11 +109,6 @@ def frame(definition: Definition, name: str, names: Mapping[str, Any]) -> Any:
 def frame_names(definition: Definition, name: str) -> frozenset[str]:
     """The names that a declared frame asks for."""
     return frozenset(found for each in _expressions(definition.messages.frames[name]) for found in each.names)
-
-
-def value(given: Any, names: Callable[[], Mapping[str, Any]]) -> Any:
-    """A value of the page, such as a deadline, with what its names stand for now."""
-    return given.function(names()) if isinstance(given, Expression) else given
 
 
 def _filled(template: Any, names: Mapping[str, Any]) -> Any:

@@ -3,12 +3,12 @@ from typing import Any
 import attrs
 import pytest
 
-from lifecycle.definition.expression import parse
+from lifecycle.definition.expression import parse, value
 from lifecycle.definition.literal import Secret
 from lifecycle.definition.page import Unsupported
 from lifecycle.definition.read import read
 from lifecycle.errors import LifecycleError, RequestFailed, RequestUnsupported
-from lifecycle.wire.requests import MOST_REMEMBERED, Requests, frame, frame_names, value
+from lifecycle.wire.requests import MOST_REMEMBERED, Requests, frame, frame_names
 from lifecycle.wire.ticket import Fate, Ticket
 
 UNKNOWN = (

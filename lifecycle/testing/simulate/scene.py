@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lifecycle.definition.definition import Definition
-from lifecycle.definition.expression import Expression
+from lifecycle.definition.expression import value
 from lifecycle.definition.page import Inbox, Outbox
 from lifecycle.definition.parameters import supposed_values
 from lifecycle.definition.read import PageLike, read
@@ -95,9 +95,7 @@ class Scene:
     def timeout(self) -> float:
         """Seconds of a request."""
         timeout = self.page.requests.timeout if self.page.requests is not None else 0.0
-        if isinstance(timeout, Expression):
-            timeout = timeout.function(dict(zip(self.page.parameters, self._values, strict=True)))
-        return float(timeout)
+        return float(value(timeout, lambda: dict(zip(self.page.parameters, self._values, strict=True))))
 
     @cached_property
     def _values(self) -> tuple[Any, ...]:

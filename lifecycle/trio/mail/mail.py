@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import trio
 
 from lifecycle.definition.definition import Definition
+from lifecycle.definition.expression import value
 from lifecycle.errors import RequestUnsupported
 from lifecycle.trio.ids import Ids
 from lifecycle.trio.pipes.pipe import Pipe
@@ -20,7 +21,7 @@ from lifecycle.wire.codec import Encode
 from lifecycle.wire.continuity import Continuity
 from lifecycle.wire.inbox import Discontinuity, Inbox
 from lifecycle.wire.outbox import Outbox
-from lifecycle.wire.requests import Requests, value
+from lifecycle.wire.requests import Requests
 from lifecycle.wire.routes import Outcome
 from lifecycle.wire.ticket import Ticket
 
